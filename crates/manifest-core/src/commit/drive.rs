@@ -1,0 +1,352 @@
+//! Sends a head and finds out what became of it.
+//!
+//! The one rule: after a PUT without a clear success the head is read, and what was read decides.
+//!
+//! | case | what was read | what it means | what is done |
+//! |---|---|---|---|
+//! | (a) landed | the own id is in the history | committed | acknowledge |
+//! | (b) still open | the head is still the base | it may land yet | send the same bytes again |
+//! | (c) lost race | another head, the history up to it visible, the own id not in it | the base is dead: never committed | validate again on the new head |
+//! | (d) history gone | the history up to the new head is not visible | cannot be told | report as unknown |
+//!
+//! Sending the same bytes again in (b) is safe because both PUTs name the same base and a base is
+//! replaced once. In (c) the base is dead, and so is every base before it, so the same ids may go
+//! out again on the new head: a commit id enters at most once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use object_store::{PutMode, UpdateVersion};
+
+use super::batch::Attempt;
+use super::{Commit, Slot};
+use crate::error::Error;
+use crate::inner::{HeadAnswer, Inner, RefreshError, lock};
+use crate::options::Ambiguity;
+use crate::planted::PlantedBug;
+use crate::requests::Failure;
+use crate::steps::*;
+
+/// The state of the batch that is being committed. It outlives the future that drives it.
+#[derive(Debug, Default)]
+pub(crate) struct Leader {
+    /// Transactions of this batch that are not built into the attempt in flight.
+    batch: Vec<Arc<Slot>>,
+    in_flight: Option<InFlight>,
+    deadline: Duration,
+    /// Tries that did not land: the exponent of the back-off.
+    tries: u32,
+    last_failure: Option<Failure>,
+    last_put_at: Option<Duration>,
+}
+
+/// A head that was sent or is about to be.
+#[derive(Debug)]
+struct InFlight {
+    attempt: Attempt,
+    purpose: Purpose,
+    phase: Phase,
+}
+
+/// What the PUT is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Commit,
+    /// To make sure that the commit which was sent before can never land.
+    Burn,
+}
+
+/// Where the PUT is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// To be sent (again).
+    Ready,
+    /// Sent, or maybe sent: only reading the head tells.
+    Sent,
+}
+
+/// What reading the head says about a PUT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Landed,
+    StillOpen,
+    LostRace,
+    HistoryGone,
+    Unreachable,
+}
+
+impl Leader {
+    /// Drives one batch until everybody in it has an outcome; first the batch of a leader that
+    /// was cancelled, if there is one.
+    pub(super) async fn run_batch(&mut self, inner: &Inner) {
+        if self.in_flight.is_some() {
+            step!(COMMIT_TAKEN_OVER);
+        } else if self.batch.is_empty() {
+            self.wait_for_window(inner).await;
+            self.take_queue(inner);
+        }
+        self.renew(inner);
+        while self.in_flight.is_some() || self.build(inner) {
+            self.advance(inner).await;
+        }
+    }
+
+    /// Waits until the store's write rate allows another PUT of the head.
+    async fn wait_for_window(&self, inner: &Inner) {
+        let Some(last) = self.last_put_at else { return };
+        let since = inner.requests.env.now().saturating_sub(last);
+        if let Some(rest) = inner.options.batch_window.checked_sub(since)
+            && !rest.is_zero()
+        {
+            step!(COMMIT_WINDOW);
+            inner.requests.env.sleep(rest).await;
+        }
+    }
+
+    /// Makes a batch of what waits.
+    fn take_queue(&mut self, inner: &Inner) {
+        let now = inner.requests.env.now();
+        let mut queue = lock(&inner.queue);
+        let count = queue.slots.len().min(inner.options.max_batch);
+        for slot in queue.slots.drain(..count) {
+            if now.saturating_sub(slot.queued_at) > inner.options.commit_deadline {
+                step!(COMMIT_DEADLINE);
+                slot.finish(Err(self.unavailable()));
+            } else {
+                self.batch.push(slot);
+            }
+        }
+    }
+
+    /// The time for the next attempt begins.
+    fn renew(&mut self, inner: &Inner) {
+        self.deadline = inner.requests.env.now() + inner.options.commit_deadline;
+        self.tries = 0;
+        self.last_failure = None;
+    }
+
+    /// Builds the next attempt of the batch. Whether there is one.
+    fn build(&mut self, inner: &Inner) -> bool {
+        while !self.batch.is_empty() && self.in_flight.is_none() {
+            let attempt = Attempt::build(inner, &mut self.batch);
+            self.in_flight = attempt.map(|attempt| InFlight {
+                attempt,
+                purpose: Purpose::Commit,
+                phase: Phase::Ready,
+            });
+        }
+        self.in_flight.is_some()
+    }
+
+    /// One step of the attempt in flight: send it, or find out about it and act accordingly.
+    async fn advance(&mut self, inner: &Inner) {
+        if let Some(tag) = self.send_if_ready(inner).await {
+            return self.acknowledge(inner, tag);
+        }
+        match self.resolve(inner).await {
+            Verdict::Landed => self.landed(inner),
+            Verdict::StillOpen => self.still_open(inner).await,
+            Verdict::LostRace => self.lost_race(inner).await,
+            Verdict::HistoryGone => {
+                step!(COMMIT_HISTORY_GONE);
+                self.report_unknown(inner);
+            }
+            Verdict::Unreachable => {
+                step!(COMMIT_UNREACHABLE);
+                self.wait_or_give_up(inner, Phase::Sent).await;
+            }
+        }
+    }
+
+    /// Sends the head if it is to be sent. `Some` if the store says that it did it.
+    async fn send_if_ready(&mut self, inner: &Inner) -> Option<UpdateVersion> {
+        let in_flight = self.in_flight.as_mut()?;
+        if in_flight.phase != Phase::Ready {
+            return None;
+        }
+        // From here on, whatever happens to this future, only the store knows.
+        in_flight.phase = Phase::Sent;
+        self.last_put_at = Some(inner.requests.env.now());
+        let mode = if inner.bugs.is(PlantedBug::BlindHeadPut) {
+            PutMode::Overwrite
+        } else {
+            PutMode::Update(in_flight.attempt.base.clone())
+        };
+        let body = in_flight.attempt.next.bytes().clone();
+        step!(COMMIT_PUT_HEAD);
+        match inner.requests.put(&inner.requests.head, body, mode).await {
+            // Without a tag the next conditional PUT could not be made: read it back.
+            Ok(tag) => tag.e_tag.is_some().then_some(tag),
+            Err(failure) => {
+                self.last_failure = Some(failure);
+                None
+            }
+        }
+    }
+
+    /// Reads the head and says what became of the attempt.
+    async fn resolve(&mut self, inner: &Inner) -> Verdict {
+        let Some(in_flight) = &self.in_flight else {
+            return Verdict::Unreachable;
+        };
+        let attempt = &in_flight.attempt;
+        step!(COMMIT_RESOLVE);
+        match inner.refresh(attempt.base.e_tag.clone()).await {
+            Ok(HeadAnswer::Same) => Verdict::StillOpen,
+            Ok(HeadAnswer::Installed) => {
+                let state = lock(&inner.state);
+                if state.head.header.version <= attempt.base_version {
+                    Verdict::StillOpen
+                } else if attempt.is_in(&state.history)
+                    && !inner.bugs.is(PlantedBug::AmbiguousRetryRecommit)
+                {
+                    Verdict::Landed
+                } else {
+                    Verdict::LostRace
+                }
+            }
+            Err(RefreshError::Failed(failure)) => {
+                self.last_failure = Some(failure);
+                Verdict::Unreachable
+            }
+            Err(RefreshError::Damaged(_)) => Verdict::Unreachable,
+            Err(RefreshError::Missing(_) | RefreshError::Gone(_)) => Verdict::HistoryGone,
+        }
+    }
+
+    /// The store said that the PUT succeeded.
+    fn acknowledge(&mut self, inner: &Inner, tag: UpdateVersion) {
+        let Some(InFlight {
+            attempt, purpose, ..
+        }) = self.in_flight.take()
+        else {
+            return;
+        };
+        let sent_at = self.last_put_at.unwrap_or_default();
+        if purpose == Purpose::Burn {
+            attempt.enter_burn(inner, tag, sent_at);
+            self.refuse_burnt(inner, attempt);
+            return;
+        }
+        step!(COMMIT_ACKNOWLEDGE);
+        for (slot, seq) in attempt.enter(inner, tag, sent_at) {
+            slot.finish(Ok(Commit { id: slot.id, seq }));
+        }
+        self.renew(inner);
+    }
+
+    /// Case (a). The head that was read is installed, so the state has the batch already.
+    fn landed(&mut self, inner: &Inner) {
+        let Some(InFlight { attempt, .. }) = self.in_flight.take() else {
+            return;
+        };
+        step!(COMMIT_LANDED);
+        for (slot, seq) in attempt.carried {
+            slot.finish(Ok(Commit { id: slot.id, seq }));
+        }
+        self.renew(inner);
+    }
+
+    /// Case (b).
+    async fn still_open(&mut self, inner: &Inner) {
+        step!(COMMIT_STILL_OPEN);
+        self.wait_or_give_up(inner, Phase::Ready).await;
+    }
+
+    /// Case (c).
+    async fn lost_race(&mut self, inner: &Inner) {
+        let Some(InFlight {
+            attempt, purpose, ..
+        }) = self.in_flight.take()
+        else {
+            return;
+        };
+        step!(COMMIT_LOST_RACE);
+        if purpose == Purpose::Burn {
+            return self.refuse_burnt(inner, attempt);
+        }
+        if inner.requests.env.now() >= self.deadline {
+            step!(COMMIT_DEADLINE);
+            return self.refuse(inner, attempt);
+        }
+        // Back into the batch, in their order, before those that did not fit.
+        self.batch
+            .splice(..0, attempt.carried.into_iter().map(|(slot, _)| slot));
+        self.tries += 1;
+        if self.tries > 1 {
+            self.back_off(inner).await;
+        }
+    }
+
+    /// The outcome is open. Goes on in `phase` after a wait, or ends it at the deadline.
+    async fn wait_or_give_up(&mut self, inner: &Inner, phase: Phase) {
+        if inner.requests.env.now() >= self.deadline {
+            return self.give_up(inner);
+        }
+        self.tries += 1;
+        self.back_off(inner).await;
+        if let Some(in_flight) = &mut self.in_flight {
+            in_flight.phase = phase;
+        }
+    }
+
+    async fn back_off(&self, inner: &Inner) {
+        step!(COMMIT_BACK_OFF);
+        inner.requests.back_off(self.tries - 1).await;
+    }
+
+    /// The deadline passed with the outcome open.
+    fn give_up(&mut self, inner: &Inner) {
+        let Some(in_flight) = &mut self.in_flight else {
+            return;
+        };
+        let burn =
+            in_flight.purpose == Purpose::Commit && inner.options.ambiguity == Ambiguity::BurnBase;
+        if !burn {
+            return self.report_unknown(inner);
+        }
+        step!(COMMIT_BURN);
+        if let Some(head) = in_flight.attempt.burning(inner) {
+            in_flight.attempt.next = head;
+            in_flight.phase = Phase::Ready;
+        }
+        // If the head was seen to move on meanwhile, reading it tells the outcome.
+        in_flight.purpose = Purpose::Burn;
+        self.deadline = inner.requests.env.now() + inner.options.commit_deadline;
+    }
+
+    /// The outcome cannot be told.
+    fn report_unknown(&mut self, inner: &Inner) {
+        let Some(InFlight { attempt, .. }) = self.in_flight.take() else {
+            return;
+        };
+        step!(COMMIT_UNKNOWN);
+        for (slot, _) in attempt.carried {
+            lock(&inner.unresolved).insert(slot.id.wseq, attempt.base_version);
+            slot.finish(Err(Error::OutcomeUnknown { id: slot.id }));
+        }
+        self.renew(inner);
+    }
+
+    /// The base is dead and the commit is not in the history.
+    fn refuse_burnt(&mut self, inner: &Inner, attempt: Attempt) {
+        step!(COMMIT_BURNT);
+        self.refuse(inner, attempt);
+    }
+
+    /// Definitely not committed.
+    fn refuse(&mut self, inner: &Inner, attempt: Attempt) {
+        let error = self.unavailable();
+        for (slot, _) in attempt.carried {
+            slot.finish(Err(error.clone()));
+        }
+        self.renew(inner);
+    }
+
+    fn unavailable(&self) -> Error {
+        self.last_failure
+            .clone()
+            .unwrap_or(Failure::TimedOut)
+            .unavailable("commit")
+    }
+}

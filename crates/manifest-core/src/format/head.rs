@@ -1,0 +1,579 @@
+//! The head: the root of a manifest, with the newest records inside it.
+//!
+//! Decoding verifies the fixed part and the directory, and that the tail begins where the
+//! directory ends. The tail's records are verified by whoever installs the head, because a
+//! process that already holds the first of them only has to compare bytes.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::record::{self, CommitId, Op, RunEnd};
+use super::{Cursor, DIGEST_LEN, Damage, FORMAT, expect, expect_hash, xxh3};
+
+const MAGIC: [u8; 4] = *b"MCHD";
+/// Bytes before the directory.
+pub(crate) const FIXED_LEN: usize = 136;
+/// Bytes of a segment's reference.
+pub(crate) const SEGMENT_REF_LEN: usize = 76;
+/// Segments that a head may name.
+pub(crate) const MAX_SEGMENTS: usize = 16;
+const BURN: u16 = 1;
+
+/// The two numbers in the name of a segment or checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ObjectName {
+    /// The version of the head that the creator held.
+    pub(crate) hv: u64,
+    /// A random number, never used twice.
+    pub(crate) uuid: u128,
+}
+
+impl std::fmt::Display for ObjectName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:016x}-{:032x}", self.hv, self.uuid)
+    }
+}
+
+/// The reference to a checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CheckpointRef {
+    pub(crate) name: ObjectName,
+    pub(crate) upto_seq: u64,
+    pub(crate) len: u64,
+    pub(crate) hash: u128,
+    pub(crate) chain: u128,
+}
+
+/// The reference to a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SegmentRef {
+    pub(crate) name: ObjectName,
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+    pub(crate) len: u32,
+    pub(crate) hash: u128,
+    pub(crate) chain_end: u128,
+}
+
+/// Who holds a role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RoleEntry {
+    pub(crate) name: String,
+    pub(crate) epoch: u64,
+    pub(crate) owner: u128,
+}
+
+/// What a retired name named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RetiredKind {
+    Segment = 1,
+    Checkpoint = 2,
+}
+
+/// A name that is out of use and waits for its deletion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RetiredName {
+    pub(crate) kind: RetiredKind,
+    pub(crate) name: ObjectName,
+    pub(crate) at_version: u64,
+}
+
+/// Everything that a head names.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Directory {
+    pub(crate) checkpoint: Option<CheckpointRef>,
+    pub(crate) segments: Vec<SegmentRef>,
+    pub(crate) roles: Vec<RoleEntry>,
+    pub(crate) retired: Vec<RetiredName>,
+}
+
+impl Directory {
+    /// Where the tail begins: the chain hash and seq behind everything that is named here.
+    pub(crate) fn tail_start(&self, incarnation: u128) -> RunEnd {
+        if let Some(last) = self.segments.last() {
+            RunEnd {
+                chain: last.chain_end,
+                next_seq: last.last + 1,
+            }
+        } else {
+            self.segments_start(incarnation)
+        }
+    }
+
+    /// Where the first segment begins.
+    pub(crate) fn segments_start(&self, incarnation: u128) -> RunEnd {
+        match &self.checkpoint {
+            Some(ckpt) => RunEnd {
+                chain: ckpt.chain,
+                next_seq: ckpt.upto_seq + 1,
+            },
+            None => RunEnd {
+                chain: incarnation,
+                next_seq: 1,
+            },
+        }
+    }
+
+    fn counts(&self) -> Counts {
+        Counts {
+            segments: self.segments.len() as u16,
+            roles: self.roles.len() as u16,
+            retired: self.retired.len() as u32,
+            checkpoint: self.checkpoint.is_some(),
+        }
+    }
+
+    /// The bytes between the fixed part and the tail.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(SEGMENT_REF_LEN * (self.segments.len() + 1));
+        let name = |out: &mut Vec<u8>, name: &ObjectName| {
+            out.extend_from_slice(&name.hv.to_le_bytes());
+            out.extend_from_slice(&name.uuid.to_le_bytes());
+        };
+        if let Some(ckpt) = &self.checkpoint {
+            name(&mut out, &ckpt.name);
+            out.extend_from_slice(&ckpt.upto_seq.to_le_bytes());
+            out.extend_from_slice(&ckpt.len.to_le_bytes());
+            out.extend_from_slice(&ckpt.hash.to_le_bytes());
+            out.extend_from_slice(&ckpt.chain.to_le_bytes());
+        }
+        for segment in &self.segments {
+            name(&mut out, &segment.name);
+            out.extend_from_slice(&segment.first.to_le_bytes());
+            out.extend_from_slice(&segment.last.to_le_bytes());
+            out.extend_from_slice(&segment.len.to_le_bytes());
+            out.extend_from_slice(&segment.hash.to_le_bytes());
+            out.extend_from_slice(&segment.chain_end.to_le_bytes());
+        }
+        for role in &self.roles {
+            out.extend_from_slice(&(role.name.len() as u16).to_le_bytes());
+            out.extend_from_slice(role.name.as_bytes());
+            out.extend_from_slice(&role.epoch.to_le_bytes());
+            out.extend_from_slice(&role.owner.to_le_bytes());
+        }
+        for retired in &self.retired {
+            out.push(retired.kind as u8);
+            name(&mut out, &retired.name);
+            out.extend_from_slice(&retired.at_version.to_le_bytes());
+        }
+        out
+    }
+
+    fn decode(bytes: &[u8], counts: Counts) -> Result<Self, Damage> {
+        let mut cursor = Cursor::new(bytes);
+        let mut directory = Directory::default();
+        if counts.checkpoint {
+            directory.checkpoint = Some(decode_checkpoint(&mut cursor)?);
+        }
+        let segments = usize::from(counts.segments);
+        expect(segments <= MAX_SEGMENTS, "at most 16 segments", segments)?;
+        for _ in 0..segments {
+            directory.segments.push(decode_segment(&mut cursor)?);
+        }
+        for _ in 0..counts.roles {
+            directory.roles.push(decode_role(&mut cursor)?);
+        }
+        for _ in 0..counts.retired {
+            directory.retired.push(decode_retired(&mut cursor)?);
+        }
+        cursor.finish()?;
+        directory.check()?;
+        Ok(directory)
+    }
+
+    /// Segments are contiguous and roles sorted.
+    fn check(&self) -> Result<(), Damage> {
+        let mut next = self
+            .checkpoint
+            .map_or(0, |ckpt| ckpt.upto_seq)
+            .checked_add(1);
+        for segment in &self.segments {
+            let holds = Some(segment.first) == next && segment.first <= segment.last;
+            expect(holds, "contiguous segments", segment.first)?;
+            next = segment.last.checked_add(1);
+        }
+        expect(next.is_some(), "seqs below 2^64 - 1", u64::MAX)?;
+        let sorted = self
+            .roles
+            .windows(2)
+            .all(|pair| pair[0].name < pair[1].name);
+        expect(sorted, "roles sorted by name", "another order")
+    }
+}
+
+fn decode_name(cursor: &mut Cursor<'_>) -> Result<ObjectName, Damage> {
+    Ok(ObjectName {
+        hv: cursor.u64()?,
+        uuid: cursor.u128()?,
+    })
+}
+
+fn decode_checkpoint(cursor: &mut Cursor<'_>) -> Result<CheckpointRef, Damage> {
+    Ok(CheckpointRef {
+        name: decode_name(cursor)?,
+        upto_seq: cursor.u64()?,
+        len: cursor.u64()?,
+        hash: cursor.u128()?,
+        chain: cursor.u128()?,
+    })
+}
+
+fn decode_segment(cursor: &mut Cursor<'_>) -> Result<SegmentRef, Damage> {
+    Ok(SegmentRef {
+        name: decode_name(cursor)?,
+        first: cursor.u64()?,
+        last: cursor.u64()?,
+        len: cursor.u32()?,
+        hash: cursor.u128()?,
+        chain_end: cursor.u128()?,
+    })
+}
+
+fn decode_role(cursor: &mut Cursor<'_>) -> Result<RoleEntry, Damage> {
+    let name = std::str::from_utf8(cursor.short()?);
+    let name = name
+        .map_err(|error| Damage::new("a role name in UTF-8", error))?
+        .to_owned();
+    Ok(RoleEntry {
+        name,
+        epoch: cursor.u64()?,
+        owner: cursor.u128()?,
+    })
+}
+
+fn decode_retired(cursor: &mut Cursor<'_>) -> Result<RetiredName, Damage> {
+    let kind = match cursor.u8()? {
+        1 => RetiredKind::Segment,
+        2 => RetiredKind::Checkpoint,
+        other => return Err(Damage::new("a kind of retired name", other)),
+    };
+    Ok(RetiredName {
+        kind,
+        name: decode_name(cursor)?,
+        at_version: cursor.u64()?,
+    })
+}
+
+/// How many entries of each kind a directory has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Counts {
+    segments: u16,
+    roles: u16,
+    retired: u32,
+    checkpoint: bool,
+}
+
+/// The fixed part of a head, but for the lengths that follow from the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) burn: bool,
+    pub(crate) incarnation: u128,
+    pub(crate) nonce: u128,
+    pub(crate) prev_digest: u128,
+    pub(crate) chain: u128,
+    pub(crate) version: u64,
+    pub(crate) next_seq: u64,
+    pub(crate) gate: u64,
+    pub(crate) floor: u64,
+    pub(crate) tail_count: u32,
+    pub(crate) counts: Counts,
+}
+
+impl Header {
+    fn encode(&self, len: usize, tail_offset: usize, tail_len: usize) -> [u8; FIXED_LEN] {
+        let mut out = [0; FIXED_LEN];
+        let mut put = |at: usize, bytes: &[u8]| out[at..at + bytes.len()].copy_from_slice(bytes);
+        put(0, &MAGIC);
+        put(4, &FORMAT.to_le_bytes());
+        put(6, &(if self.burn { BURN } else { 0 }).to_le_bytes());
+        put(8, &(len as u32).to_le_bytes());
+        put(12, &(tail_offset as u32).to_le_bytes());
+        put(16, &self.incarnation.to_le_bytes());
+        put(32, &self.nonce.to_le_bytes());
+        put(48, &self.prev_digest.to_le_bytes());
+        put(64, &self.chain.to_le_bytes());
+        put(80, &self.version.to_le_bytes());
+        put(88, &self.next_seq.to_le_bytes());
+        put(96, &self.gate.to_le_bytes());
+        put(104, &self.floor.to_le_bytes());
+        put(112, &(tail_len as u32).to_le_bytes());
+        put(116, &self.tail_count.to_le_bytes());
+        put(120, &self.counts.segments.to_le_bytes());
+        put(122, &self.counts.roles.to_le_bytes());
+        put(124, &self.counts.retired.to_le_bytes());
+        put(128, &[u8::from(self.counts.checkpoint)]);
+        out
+    }
+
+    /// Also returns the object's length, the tail's offset and the tail's length.
+    fn decode(bytes: &[u8]) -> Result<(Self, usize, usize, usize), Damage> {
+        let mut cursor = Cursor::new(bytes);
+        expect(cursor.take(4)? == MAGIC, "a head", "another magic")?;
+        if cursor.u16()? != FORMAT {
+            return Err(Damage::Newer {
+                feature: "another head format",
+            });
+        }
+        let flags = cursor.u16()?;
+        expect(flags & !BURN == 0, "known flags", flags)?;
+        let (len, tail_offset) = (cursor.u32()? as usize, cursor.u32()? as usize);
+        let (incarnation, nonce) = (cursor.u128()?, cursor.u128()?);
+        let (prev_digest, chain) = (cursor.u128()?, cursor.u128()?);
+        let (version, next_seq) = (cursor.u64()?, cursor.u64()?);
+        let (gate, floor) = (cursor.u64()?, cursor.u64()?);
+        let (tail_len, tail_count) = (cursor.u32()? as usize, cursor.u32()?);
+        let (segments, roles, retired) = (cursor.u16()?, cursor.u16()?, cursor.u32()?);
+        let checkpoint = match cursor.u8()? {
+            0 => false,
+            1 => true,
+            other => return Err(Damage::new("a checkpoint or none", other)),
+        };
+        expect(cursor.take(7)? == [0; 7], "zero", "another number")?;
+        expect(
+            version >= 1 && next_seq >= 1,
+            "versions and seqs from 1",
+            version,
+        )?;
+        let counts = Counts {
+            segments,
+            roles,
+            retired,
+            checkpoint,
+        };
+        let burn = flags & BURN != 0;
+        let header = Self {
+            burn,
+            incarnation,
+            nonce,
+            prev_digest,
+            chain,
+            version,
+            next_seq,
+            gate,
+            floor,
+            tail_count,
+            counts,
+        };
+        Ok((header, len, tail_offset, tail_len))
+    }
+}
+
+/// A head: its bytes and what is known of them.
+#[derive(Debug, Clone)]
+pub(crate) struct Head {
+    pub(crate) header: Header,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) digest: u128,
+    bytes: Bytes,
+    tail_offset: usize,
+}
+
+impl Head {
+    /// Verifies everything but the tail's records. `known` is a head that this process holds:
+    /// its directory is shared if it is the same.
+    pub(crate) fn decode(bytes: Bytes, known: Option<&Head>) -> Result<Self, Damage> {
+        let (header, len, tail_offset, tail_len) = Header::decode(&bytes)?;
+        expect(len == bytes.len(), "a whole head", bytes.len())?;
+        let adds_up = tail_offset
+            .checked_add(tail_len)
+            .and_then(|n| n.checked_add(DIGEST_LEN));
+        let adds_up = tail_offset >= FIXED_LEN && adds_up == Some(len);
+        expect(adds_up, "lengths that add up", tail_offset)?;
+        let digest = Cursor::new(&bytes[len - DIGEST_LEN..]).u128()?;
+        let computed = xxh3(&bytes[..tail_offset]);
+        expect_hash(digest, computed, "a head that matches its digest")?;
+
+        let encoded = &bytes[FIXED_LEN..tail_offset];
+        let directory = match known {
+            Some(known)
+                if known.header.counts == header.counts && known.directory_bytes() == encoded =>
+            {
+                Arc::clone(&known.directory)
+            }
+            _ => Arc::new(Directory::decode(encoded, header.counts)?),
+        };
+        let head = Self {
+            header,
+            directory,
+            digest,
+            bytes,
+            tail_offset,
+        };
+        head.check_tail_start()?;
+        Ok(head)
+    }
+
+    /// The tail begins where the directory ends.
+    fn check_tail_start(&self) -> Result<(), Damage> {
+        let start = self.tail_start();
+        let end = start
+            .next_seq
+            .checked_add(u64::from(self.header.tail_count));
+        expect(
+            end == Some(self.header.next_seq),
+            "seqs without a gap",
+            self.header.next_seq,
+        )?;
+        let chain = match self.tail() {
+            [] => self.header.chain,
+            tail => record::peek(tail)?.1,
+        };
+        expect_hash(start.chain, chain, "a tail that continues the chain")
+    }
+
+    /// Where the tail begins.
+    pub(crate) fn tail_start(&self) -> RunEnd {
+        self.directory.tail_start(self.header.incarnation)
+    }
+
+    /// Where the tail, and with it all history, ends.
+    pub(crate) fn end(&self) -> RunEnd {
+        RunEnd {
+            chain: self.header.chain,
+            next_seq: self.header.next_seq,
+        }
+    }
+
+    /// The inline records.
+    pub(crate) fn tail(&self) -> &[u8] {
+        &self.bytes[self.tail_offset..self.bytes.len() - DIGEST_LEN]
+    }
+
+    pub(crate) fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    fn directory_bytes(&self) -> &[u8] {
+        &self.bytes[FIXED_LEN..self.tail_offset]
+    }
+
+    /// The first head of a new manifest.
+    pub(crate) fn genesis(incarnation: u128, nonce: u128) -> Self {
+        let header = Header {
+            burn: false,
+            incarnation,
+            nonce,
+            prev_digest: 0,
+            chain: incarnation,
+            version: 1,
+            next_seq: 1,
+            gate: 0,
+            floor: 0,
+            tail_count: 0,
+            counts: Counts::default(),
+        };
+        HeadWriter::start(header, Arc::default(), &[], &[], 0).finish()
+    }
+}
+
+/// Builds the successor of a head by appending to one buffer.
+#[derive(Debug)]
+pub(crate) struct HeadWriter {
+    out: Vec<u8>,
+    header: Header,
+    directory: Arc<Directory>,
+    tail_offset: usize,
+}
+
+impl HeadWriter {
+    fn start(
+        header: Header,
+        directory: Arc<Directory>,
+        directory_bytes: &[u8],
+        tail: &[u8],
+        room: usize,
+    ) -> Self {
+        let tail_offset = FIXED_LEN + directory_bytes.len();
+        let mut out = Vec::with_capacity(tail_offset + tail.len() + room + DIGEST_LEN);
+        // The fixed part is written last, when everything in it is known.
+        out.extend_from_slice(&[0; FIXED_LEN]);
+        out.extend_from_slice(directory_bytes);
+        out.extend_from_slice(tail);
+        Self {
+            out,
+            header,
+            directory,
+            tail_offset,
+        }
+    }
+
+    /// A head that follows `base` and keeps its directory and its tail. `room` is the number of
+    /// bytes that will be appended.
+    pub(crate) fn follow(base: &Head, nonce: u128, room: usize) -> Self {
+        let header = Self::next_header(base, nonce);
+        let directory = Arc::clone(&base.directory);
+        Self::start(header, directory, base.directory_bytes(), base.tail(), room)
+    }
+
+    /// A head that follows `base` and names one more segment instead of the first
+    /// `sealed_len` bytes of the tail.
+    pub(crate) fn follow_sealed(
+        base: &Head,
+        nonce: u128,
+        segment: SegmentRef,
+        sealed_len: usize,
+        room: usize,
+    ) -> Self {
+        let mut directory = Directory::clone(&base.directory);
+        directory.segments.push(segment);
+        let mut header = Self::next_header(base, nonce);
+        header.counts = directory.counts();
+        header.tail_count -= (segment.last - segment.first + 1) as u32;
+        let encoded = directory.encode();
+        Self::start(
+            header,
+            Arc::new(directory),
+            &encoded,
+            &base.tail()[sealed_len..],
+            room,
+        )
+    }
+
+    fn next_header(base: &Head, nonce: u128) -> Header {
+        Header {
+            burn: false,
+            nonce,
+            prev_digest: base.digest,
+            version: base.header.version + 1,
+            ..base.header
+        }
+    }
+
+    /// Marks the head as one that is written only to kill its base.
+    pub(crate) fn burn(mut self) -> Self {
+        self.header.burn = true;
+        self
+    }
+
+    /// How long the head would be if it ended here.
+    pub(crate) fn len(&self) -> usize {
+        self.out.len() + DIGEST_LEN
+    }
+
+    /// Appends a record and returns its seq.
+    pub(crate) fn push(&mut self, id: CommitId, ops: &[Op], metadata: &[u8]) -> u64 {
+        let seq = self.header.next_seq;
+        self.header.chain =
+            record::append(&mut self.out, self.header.chain, seq, id, ops, metadata);
+        self.header.next_seq += 1;
+        self.header.tail_count += 1;
+        seq
+    }
+
+    pub(crate) fn finish(mut self) -> Head {
+        let len = self.len();
+        let tail_len = self.out.len() - self.tail_offset;
+        let fixed = self.header.encode(len, self.tail_offset, tail_len);
+        self.out[..FIXED_LEN].copy_from_slice(&fixed);
+        let digest = xxh3(&self.out[..self.tail_offset]);
+        self.out.extend_from_slice(&digest.to_le_bytes());
+        Head {
+            header: self.header,
+            directory: self.directory,
+            digest,
+            bytes: Bytes::from(self.out),
+            tail_offset: self.tail_offset,
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! The bytes on the store: head, record, segment. `docs/protocol.md` is the contract, and this
+//! module is one implementation of it.
+//!
+//! Decoding trusts nothing: every length is checked before it is used, every hash and chain is
+//! verified, and hostile input gives a [`Damage`], never a panic. Encoding appends to one buffer
+//! and never encodes a record twice.
+
+mod cursor;
+pub(crate) mod head;
+pub(crate) mod record;
+pub(crate) mod segment;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use cursor::Cursor;
+pub(crate) use head::ObjectName;
+pub use record::CommitId;
+
+/// The number of this format.
+pub(crate) const FORMAT: u16 = 1;
+/// Bytes of the digest at the end of a head and of a segment.
+pub(crate) const DIGEST_LEN: usize = 16;
+
+/// XXH3-128, seed 0: the hash of chains and bodies.
+pub(crate) fn xxh3(bytes: &[u8]) -> u128 {
+    twox_hash::XxHash3_128::oneshot(bytes)
+}
+
+/// Why bytes could not be accepted. The caller knows the object's name and adds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Damage {
+    /// They are not what was written, or not what the history demands.
+    Corrupt {
+        /// What had to be there.
+        expected: &'static str,
+        /// What was there.
+        got: String,
+    },
+    /// They use a part of the format that this version does not know.
+    Newer {
+        /// Which.
+        feature: &'static str,
+    },
+}
+
+impl Damage {
+    /// Bytes that contradict an expectation.
+    #[cold]
+    pub(crate) fn new(expected: &'static str, got: impl std::fmt::Display) -> Self {
+        Damage::Corrupt {
+            expected,
+            got: got.to_string(),
+        }
+    }
+}
+
+/// `Ok` if the condition holds.
+pub(crate) fn expect(
+    holds: bool,
+    expected: &'static str,
+    got: impl std::fmt::Display,
+) -> Result<(), Damage> {
+    if holds {
+        Ok(())
+    } else {
+        Err(Damage::new(expected, got))
+    }
+}
+
+/// `Ok` if both hashes are the same.
+pub(crate) fn expect_hash(wanted: u128, got: u128, expected: &'static str) -> Result<(), Damage> {
+    if wanted == got {
+        Ok(())
+    } else {
+        Err(Damage::new(
+            expected,
+            format_args!("{got:032x} instead of {wanted:032x}"),
+        ))
+    }
+}

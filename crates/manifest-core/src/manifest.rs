@@ -1,0 +1,411 @@
+//! The handle: create, open, read, begin transactions.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use object_store::path::Path;
+use object_store::{ObjectStore, PutMode, UpdateVersion};
+
+use crate::commit::{Leader, Queue};
+use crate::env::{Env, random_u128};
+use crate::error::Error;
+use crate::format::CommitId;
+use crate::format::head::Head;
+use crate::inner::{HeadAnswer, Inner, RefreshError, lock};
+use crate::maintain::{self, Maintenance};
+use crate::options::Options;
+use crate::planted::{Bugs, PlantedBug};
+use crate::probe::probe;
+use crate::requests::{Failure, Fetched, Requests};
+use crate::snapshot::Snapshot;
+use crate::state::State;
+use crate::steps::*;
+use crate::transaction::Transaction;
+
+/// How often what was read damaged is read again before it is reported: it may have been damaged
+/// on the way.
+const DAMAGED_READS: u32 = 3;
+
+/// A manifest that is open. Clones share everything and are cheap.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    inner: Arc<Inner>,
+}
+
+/// The fate of a commit id, as far as the history tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// It is committed.
+    Committed {
+        /// Its place in the history.
+        seq: u64,
+    },
+    /// It is not committed and never will be.
+    NotCommitted,
+    /// It is not in the history now, and nothing rules out that a request which is still under
+    /// way puts it there. Ask again after the next commit of anybody.
+    Unknown,
+}
+
+/// What the newest head that this process has seen says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HeadInfo {
+    /// How often the head was replaced, plus 1.
+    pub version: u64,
+    /// The seq of the newest commit; 0 if there was none.
+    pub seq: u64,
+    /// The number that tells this manifest from others under the same name.
+    pub incarnation: u128,
+    /// The chain hash after the newest commit: it commits to all history.
+    pub chain: u128,
+    /// The digest of the head.
+    pub digest: u128,
+    /// Bytes of the whole head.
+    pub head_bytes: usize,
+    /// Bytes of inline records.
+    pub tail_bytes: usize,
+    /// Inline records.
+    pub tail_records: u32,
+    /// Segments that the head names.
+    pub segments: usize,
+    /// Whether a sealed segment waits for a commit to publish it.
+    pub seal_pending: bool,
+}
+
+impl Manifest {
+    /// Creates a manifest under a prefix, after probing the store.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyExists`], [`Error::UnsupportedStore`], [`Error::Unavailable`] (the
+    /// manifest may then exist: use [`Manifest::open_or_create`] to go on),
+    /// [`Error::InvalidOptions`].
+    pub async fn create(
+        store: Arc<dyn ObjectStore>,
+        prefix: Path,
+        env: Arc<dyn Env>,
+        options: Options,
+    ) -> Result<Self, Error> {
+        options.check()?;
+        let requests = Requests::new(store, prefix, env, &options);
+        let deadline = requests.env.now() + options.read_deadline;
+        probe(&requests, deadline).await?;
+        let incarnation = random_u128(&*requests.env);
+        let head = Head::genesis(incarnation, random_u128(&*requests.env));
+        let tag = put_first_head(&requests, &head, deadline).await?;
+        Self::start(requests, options, &head, &tag, deadline).await
+    }
+
+    /// Opens the manifest under a prefix: one GET of the head, then all its segments in parallel.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Corrupt`], [`Error::UnsupportedFormat`],
+    /// [`Error::Unavailable`], [`Error::InvalidOptions`].
+    pub async fn open(
+        store: Arc<dyn ObjectStore>,
+        prefix: Path,
+        env: Arc<dyn Env>,
+        options: Options,
+    ) -> Result<Self, Error> {
+        options.check()?;
+        let requests = Requests::new(store, prefix, env, &options);
+        let deadline = requests.env.now() + options.read_deadline;
+        let (head, tag) = get_first_head(&requests, deadline).await?;
+        Self::start(requests, options, &head, &tag, deadline).await
+    }
+
+    /// Opens the manifest, or creates it if there is none.
+    ///
+    /// # Errors
+    /// As [`Manifest::open`] and [`Manifest::create`].
+    pub async fn open_or_create(
+        store: Arc<dyn ObjectStore>,
+        prefix: Path,
+        env: Arc<dyn Env>,
+        options: Options,
+    ) -> Result<Self, Error> {
+        let opened = Self::open(store.clone(), prefix.clone(), env.clone(), options.clone()).await;
+        if !matches!(opened, Err(Error::NotFound { .. })) {
+            return opened;
+        }
+        let created =
+            Self::create(store.clone(), prefix.clone(), env.clone(), options.clone()).await;
+        match created {
+            // Somebody else was faster.
+            Err(Error::AlreadyExists { .. }) => Self::open(store, prefix, env, options).await,
+            other => other,
+        }
+    }
+
+    /// A process with an empty state, and the head that it found installed.
+    async fn start(
+        requests: Requests,
+        options: Options,
+        head: &Head,
+        tag: &UpdateVersion,
+        deadline: Duration,
+    ) -> Result<Self, Error> {
+        let incarnation = head.header.incarnation;
+        let inner = Arc::new(Inner {
+            writer: random_u128(&*requests.env),
+            bugs: Bugs::of(&options),
+            requests,
+            options,
+            incarnation,
+            state: Mutex::new(State::before_everything(incarnation)),
+            queue: Mutex::new(Queue::default()),
+            leader: tokio::sync::Mutex::new(Leader::default()),
+            unresolved: Mutex::new(BTreeMap::new()),
+        });
+        lock(&inner.state).confirm(inner.requests.env.now());
+        let manifest = Self { inner };
+        if let Err(error) = manifest.inner.install(head, tag).await {
+            // Something was in the way: read the head again, with patience.
+            manifest
+                .refresh_until(Some(error), None, deadline, "open")
+                .await?;
+        }
+        Ok(manifest)
+    }
+
+    /// The newest state that this process knows. No request: it may be behind what others have
+    /// committed, never behind what this process has.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::newest(&self.inner)
+    }
+
+    /// A strong read: a snapshot that is at least as new as every commit that was acknowledged
+    /// to anybody before this call. One conditional GET.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`], [`Error::Corrupt`], [`Error::NotFound`],
+    /// [`Error::IncarnationChanged`].
+    pub async fn read(&self) -> Result<Snapshot, Error> {
+        if self.serves_stale_reads() {
+            step!(READ_CACHED);
+            return Ok(self.snapshot());
+        }
+        let deadline = self.inner.requests.env.now() + self.inner.options.read_deadline;
+        self.refresh_until(None, Some(Step::Read), deadline, "read")
+            .await?;
+        Ok(self.snapshot())
+    }
+
+    /// A transaction on [`Manifest::snapshot`].
+    pub fn transaction(&self) -> Transaction {
+        Transaction::new(self.snapshot())
+    }
+
+    /// What became of a commit, of this process or another one. One conditional GET.
+    ///
+    /// # Errors
+    /// As [`Manifest::read`].
+    pub async fn status(&self, id: CommitId) -> Result<Status, Error> {
+        let deadline = self.inner.requests.env.now() + self.inner.options.read_deadline;
+        self.refresh_until(None, Some(Step::Status), deadline, "status")
+            .await?;
+        let state = lock(&self.inner.state);
+        if let Some(seq) = state.history.seq_of(id) {
+            return Ok(Status::Committed { seq });
+        }
+        // Its last base has been replaced, and not by it.
+        let base_is_dead = id.writer == self.inner.writer
+            && lock(&self.inner.unresolved)
+                .get(&id.wseq)
+                .is_some_and(|base| *base < state.head.header.version);
+        if base_is_dead || state.history.is_passed(id) {
+            Ok(Status::NotCommitted)
+        } else {
+            Ok(Status::Unknown)
+        }
+    }
+
+    /// Upkeep: call it now and then, from a background loop or after a commit. If the inline
+    /// records are over `Options::tail_limit_bytes`, it writes them into a segment with one PUT;
+    /// the next commit publishes it at no extra cost. No commit ever waits for it.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`]. Nothing is lost; call it again later.
+    pub async fn maintain(&self) -> Result<Maintenance, Error> {
+        maintain::maintain(&self.inner).await
+    }
+
+    /// What the newest head that this process has seen says.
+    pub fn head_info(&self) -> HeadInfo {
+        let state = lock(&self.inner.state);
+        let head = &state.head;
+        HeadInfo {
+            version: head.header.version,
+            seq: state.seq(),
+            incarnation: head.header.incarnation,
+            chain: head.header.chain,
+            digest: head.digest,
+            head_bytes: head.bytes().len(),
+            tail_bytes: head.tail().len(),
+            tail_records: head.header.tail_count,
+            segments: head.directory.segments.len(),
+            seal_pending: state.sealed.is_some(),
+        }
+    }
+
+    /// The first half of all commit ids of this process.
+    pub fn writer(&self) -> u128 {
+        self.inner.writer
+    }
+
+    /// Brings the state up to date, with patience: requests that fail are repeated until the
+    /// deadline, what was read damaged is read again a few times.
+    async fn refresh_until(
+        &self,
+        mut last: Option<RefreshError>,
+        step: Option<Step>,
+        deadline: Duration,
+        operation: &'static str,
+    ) -> Result<(), Error> {
+        let mut tries = 0;
+        let mut damaged = 0;
+        loop {
+            match last.take() {
+                None => {}
+                Some(RefreshError::Gone(error)) => return Err(error),
+                Some(RefreshError::Damaged(error) | RefreshError::Missing(error)) => {
+                    damaged += 1;
+                    if damaged >= DAMAGED_READS {
+                        return Err(error);
+                    }
+                }
+                Some(RefreshError::Failed(failure)) => {
+                    if self.inner.requests.env.now() >= deadline {
+                        return Err(failure.unavailable(operation));
+                    }
+                    step!(READ_BACK_OFF);
+                    self.inner.requests.back_off(tries).await;
+                    tries += 1;
+                }
+            }
+            match step {
+                Some(Step::Read) => step!(READ_GET_HEAD),
+                Some(Step::Status) => step!(STATUS_GET_HEAD),
+                None => step!(OPEN_GET_HEAD),
+            }
+            let tag = lock(&self.inner.state).tag.e_tag.clone();
+            match self.inner.refresh(tag).await {
+                Ok(HeadAnswer::Same) => {
+                    step!(READ_NOT_MODIFIED);
+                    return Ok(());
+                }
+                Ok(HeadAnswer::Installed) => return Ok(()),
+                Err(error) => last = Some(error),
+            }
+        }
+    }
+
+    /// Whether a strong read is answered from memory. Never, without the bug.
+    fn serves_stale_reads(&self) -> bool {
+        #[cfg(feature = "planted-bugs")]
+        if self.inner.bugs.is(PlantedBug::HeadCacheStale) {
+            let confirmed_at = lock(&self.inner.state).confirmed_at;
+            let age = self.inner.requests.env.now().saturating_sub(confirmed_at);
+            return age < self.inner.options.planted_cache_age;
+        }
+        let _ = PlantedBug::HeadCacheStale;
+        false
+    }
+}
+
+/// Which operation refreshes.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Read,
+    Status,
+}
+
+/// Writes the first head if there is none, and finds out whether it is this one.
+async fn put_first_head(
+    requests: &Requests,
+    head: &Head,
+    deadline: Duration,
+) -> Result<UpdateVersion, Error> {
+    let mut tries = 0;
+    loop {
+        step!(CREATE_PUT_HEAD);
+        let put = requests
+            .put(&requests.head, head.bytes().clone(), PutMode::Create)
+            .await;
+        let mut failure = match put {
+            Ok(tag) if tag.e_tag.is_some() => return Ok(tag),
+            Ok(_) => Failure::TimedOut,
+            Err(failure) => failure,
+        };
+        step!(CREATE_RESOLVE);
+        match requests.get(&requests.head, None).await {
+            Ok(Fetched::Body { bytes, tag }) if bytes == *head.bytes() => return Ok(tag),
+            Ok(Fetched::Body { bytes, tag }) => {
+                match Head::decode(bytes, None) {
+                    // Others commit to it already.
+                    Ok(read) if read.header.incarnation == head.header.incarnation => {
+                        return Ok(tag);
+                    }
+                    Ok(_) => {
+                        return Err(Error::AlreadyExists {
+                            head: requests.head.to_string(),
+                        });
+                    }
+                    Err(damage) if tries >= DAMAGED_READS => {
+                        return Err(Error::corrupt(&requests.head, damage));
+                    }
+                    Err(_) => {}
+                }
+            }
+            // Not there (yet): send it again. It is created once at most.
+            Ok(Fetched::NotFound | Fetched::NotModified) => {}
+            Err(error) => failure = error,
+        }
+        if requests.env.now() >= deadline {
+            return Err(failure.unavailable("create"));
+        }
+        requests.back_off(tries).await;
+        tries += 1;
+    }
+}
+
+/// Reads the head of a manifest that nothing is known of.
+async fn get_first_head(
+    requests: &Requests,
+    deadline: Duration,
+) -> Result<(Head, UpdateVersion), Error> {
+    let mut tries = 0;
+    let mut damaged = 0;
+    loop {
+        step!(OPEN_GET_HEAD);
+        match requests.get(&requests.head, None).await {
+            Ok(Fetched::Body { bytes, tag }) => match Head::decode(bytes, None) {
+                Ok(_) if tag.e_tag.is_none() => {
+                    let missing = "an entity tag in the answer to a GET";
+                    return Err(Error::UnsupportedStore { missing });
+                }
+                Ok(head) => return Ok((head, tag)),
+                Err(damage) => {
+                    damaged += 1;
+                    if damaged >= DAMAGED_READS {
+                        return Err(Error::corrupt(&requests.head, damage));
+                    }
+                }
+            },
+            Ok(Fetched::NotFound | Fetched::NotModified) => {
+                return Err(Error::NotFound {
+                    head: requests.head.to_string(),
+                });
+            }
+            Err(failure) => {
+                if requests.env.now() >= deadline {
+                    return Err(failure.unavailable("open"));
+                }
+                step!(READ_BACK_OFF);
+                requests.back_off(tries).await;
+                tries += 1;
+            }
+        }
+    }
+}

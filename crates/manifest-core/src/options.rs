@@ -1,0 +1,112 @@
+//! What a process may choose. Nothing here changes the bytes on the store or what a commit
+//! promises: two processes with different options share a prefix safely.
+
+use std::time::Duration;
+
+use crate::error::Error;
+#[cfg(feature = "planted-bugs")]
+use crate::planted::PlantedBug;
+
+/// What a commit does when its deadline passes while its fate is still open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Ambiguity {
+    /// Give up with [`Error::OutcomeUnknown`]: the last PUT may still land.
+    #[default]
+    ReportUnknown,
+    /// Replace the base by a head without new records, so that the PUT can never land, and fail
+    /// with the definite [`Error::Unavailable`]. It costs one more PUT (and takes up to one more
+    /// [`Options::commit_deadline`]); only if that stays unanswered as well is the outcome
+    /// reported unknown.
+    BurnBase,
+}
+
+/// Options of one process on one manifest.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Bytes of inline records in the head above which `maintain` seals them into a segment.
+    /// Default 64 KiB.
+    pub tail_limit_bytes: usize,
+    /// Bytes of a whole head that a commit may not exceed. Default 256 KiB.
+    pub head_limit_bytes: usize,
+    /// How long one store request may take before its outcome counts as unknown. Default 5 s.
+    pub attempt_timeout: Duration,
+    /// How long a commit goes on, from the moment its batch is formed. A transaction that has
+    /// waited longer than this for its turn fails too. Default 30 s.
+    pub commit_deadline: Duration,
+    /// How long reads, opening, creating and maintenance retry. Default 30 s.
+    pub read_deadline: Duration,
+    /// What a commit does at its deadline. Default [`Ambiguity::ReportUnknown`].
+    pub ambiguity: Ambiguity,
+    /// Upper bound of the first back-off (full jitter: the wait is uniform below the bound).
+    /// Default 50 ms.
+    pub backoff_min: Duration,
+    /// Upper bound of every later back-off; the bound doubles until it is reached. Default 5 s.
+    pub backoff_max: Duration,
+    /// Transactions in one batch, at most. Default 1024.
+    pub max_batch: usize,
+    /// Least time between two head PUTs of this process. Default 0; see
+    /// [`Options::rate_limited_store`].
+    pub batch_window: Duration,
+    /// Longest key in bytes, at most 65,535. Default 4 KiB.
+    pub key_limit_bytes: usize,
+    /// Longest value in bytes; also the limit of a transaction's metadata. Default 32 KiB.
+    pub value_limit_bytes: usize,
+    /// The bug to plant, if any.
+    #[cfg(feature = "planted-bugs")]
+    pub planted: Option<PlantedBug>,
+    /// How old a head [`PlantedBug::HeadCacheStale`] serves. Default 3 s.
+    #[cfg(feature = "planted-bugs")]
+    pub planted_cache_age: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            tail_limit_bytes: 64 * 1024,
+            head_limit_bytes: 256 * 1024,
+            attempt_timeout: Duration::from_secs(5),
+            commit_deadline: Duration::from_secs(30),
+            read_deadline: Duration::from_secs(30),
+            ambiguity: Ambiguity::ReportUnknown,
+            backoff_min: Duration::from_millis(50),
+            backoff_max: Duration::from_secs(5),
+            max_batch: 1024,
+            batch_window: Duration::ZERO,
+            key_limit_bytes: 4 * 1024,
+            value_limit_bytes: 32 * 1024,
+            #[cfg(feature = "planted-bugs")]
+            planted: None,
+            #[cfg(feature = "planted-bugs")]
+            planted_cache_age: Duration::from_secs(3),
+        }
+    }
+}
+
+impl Options {
+    /// The preset for stores that cap the write rate of one object name at about one a second
+    /// (GCS, R2): commits gather for up to 1.1 s and go out as one PUT.
+    pub fn rate_limited_store() -> Self {
+        Self {
+            batch_window: Duration::from_millis(1100),
+            ..Self::default()
+        }
+    }
+
+    /// Refuses combinations that cannot work.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let problem = if self.key_limit_bytes > usize::from(u16::MAX) {
+            "key_limit_bytes is above 65,535, the most that the format can hold"
+        } else if self.head_limit_bytes > 64 << 20 {
+            "head_limit_bytes is above 64 MiB"
+        } else if self.tail_limit_bytes > self.head_limit_bytes {
+            "tail_limit_bytes is above head_limit_bytes"
+        } else if self.max_batch == 0 {
+            "max_batch is 0"
+        } else if self.backoff_min > self.backoff_max {
+            "backoff_min is above backoff_max"
+        } else {
+            return Ok(());
+        };
+        Err(Error::InvalidOptions { problem })
+    }
+}

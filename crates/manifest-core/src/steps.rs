@@ -1,0 +1,127 @@
+//! The steps of the protocol, by name.
+//!
+//! Every step and every branch emits one `tracing` event, at level TRACE, target
+//! [`TARGET`], without fields, whose metadata name is the step's name. It is emitted immediately
+//! before the request or action that it names. A log shows what a process was about to do; a
+//! simulator can stall a process there, and can tell which branches a run has reached.
+
+/// The target of all step events.
+pub const TARGET: &str = "manifest_core";
+
+/// A named step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// The name: `operation.step`.
+    pub name: &'static str,
+    /// What it means that this was reached.
+    pub sentence: &'static str,
+}
+
+macro_rules! steps {
+    ($($id:ident $name:literal $sentence:literal)+) => {
+        $(pub(crate) const $id: Step = Step { name: $name, sentence: $sentence };)+
+
+        /// All steps.
+        pub const STEPS: &[Step] = &[$($id),+];
+
+        /// The steps by the names of their constants, for the test that each is emitted.
+        #[cfg(test)]
+        pub(crate) const IDS: &[&str] = &[$(stringify!($id)),+];
+    };
+}
+
+steps! {
+    CREATE_PROBE "create.probe"
+        "The store is about to be asked whether it honours conditions."
+    CREATE_PROBE_AGAIN "create.probe_again"
+        "A probe request had no clear answer; the probe starts again under a new name."
+    CREATE_PUT_HEAD "create.put_head"
+        "The first head is about to be written if no head exists."
+    CREATE_RESOLVE "create.resolve"
+        "The first head's PUT had no clear answer; the head is about to be read."
+    OPEN_GET_HEAD "open.get_head"
+        "A process without state is about to read the head."
+    OPEN_GET_SEGMENT "open.get_segment"
+        "A segment is about to be read: by an opening process, or by one that fell behind a seal."
+    COMMIT_QUEUED "commit.queued"
+        "A transaction is about to wait for its turn."
+    COMMIT_WINDOW "commit.window"
+        "The leader is about to wait for the batch window."
+    COMMIT_TAKEN_OVER "commit.taken_over"
+        "A leader was cancelled with a PUT in flight; the next one is about to find out its outcome."
+    COMMIT_VALIDATE "commit.validate"
+        "A batch is about to be validated against the state that it will be built on."
+    COMMIT_CONFLICT "commit.conflict"
+        "A transaction had read what was changed since; it is about to be refused."
+    COMMIT_BATCHED "commit.batched"
+        "More than one transaction goes into the next PUT."
+    COMMIT_BATCH_SPLIT "commit.batch_split"
+        "Not all waiting transactions fit into the head; some wait for the next PUT."
+    COMMIT_HEAD_FULL "commit.head_full"
+        "A transaction does not fit into the head even alone; it is about to be refused."
+    COMMIT_PUT_HEAD "commit.put_head"
+        "The next head is about to be sent."
+    COMMIT_ACKNOWLEDGE "commit.acknowledge"
+        "The PUT succeeded; the batch is about to be acknowledged."
+    COMMIT_RESOLVE "commit.resolve"
+        "A PUT had no clear answer; the head is about to be read."
+    COMMIT_LANDED "commit.landed"
+        "Case (a): the own commit id is in the history."
+    COMMIT_STILL_OPEN "commit.still_open"
+        "Case (b): the head is still the base; the PUT may land later."
+    COMMIT_LOST_RACE "commit.lost_race"
+        "Case (c): the head moved on without the own commit."
+    COMMIT_HISTORY_GONE "commit.history_gone"
+        "Case (d): the history since the base cannot be seen."
+    COMMIT_UNREACHABLE "commit.unreachable"
+        "The outcome could not be read this time."
+    COMMIT_BACK_OFF "commit.back_off"
+        "The leader is about to wait before it tries again."
+    COMMIT_DEADLINE "commit.deadline"
+        "The deadline passed and the batch is not committed for sure; it is about to be refused."
+    COMMIT_UNKNOWN "commit.unknown"
+        "The deadline passed with the outcome open; it is about to be reported as unknown."
+    COMMIT_BURN "commit.burn"
+        "The deadline passed with the outcome open; the base is about to be burnt."
+    COMMIT_BURNT "commit.burnt"
+        "The burning head is in the chain: the commit can never land."
+    READ_GET_HEAD "read.get_head"
+        "A strong read is about to ask for a newer head."
+    READ_NOT_MODIFIED "read.not_modified"
+        "A strong read found that the state held is the newest."
+    READ_CACHED "read.cached"
+        "A strong read is answered from memory (only a planted bug does this)."
+    READ_BACK_OFF "read.back_off"
+        "A reader is about to wait before it tries again."
+    REFRESH_NEWER "refresh.newer"
+        "A head newer than the state held is about to be installed."
+    REFRESH_OLDER "refresh.older"
+        "A head older than the state held arrived late; it is about to be ignored."
+    REFRESH_BEHIND_SEAL "refresh.behind_seal"
+        "The records that are missing were sealed meanwhile; their segments are about to be read."
+    STATUS_GET_HEAD "status.get_head"
+        "The history is about to be brought up to date to look for a commit id."
+    SEAL_PUT_SEGMENT "seal.put_segment"
+        "The head's inline records are about to be written into a segment."
+    SEAL_RENAMED "seal.renamed"
+        "A segment PUT had no clear answer; it is about to be sent again under a new name."
+    SEAL_FULL "seal.full"
+        "The tail should be sealed but the head has no room for another segment."
+    SEAL_PUBLISH "seal.publish"
+        "The next head replaces the sealed records by the segment's reference."
+    SEAL_OUTDATED "seal.outdated"
+        "A sealed segment no longer matches the tail; it is about to be dropped unpublished."
+}
+
+/// Emits the event of a step: `step!(COMMIT_PUT_HEAD)`.
+macro_rules! step {
+    ($id:ident) => {
+        tracing::event!(
+            name: $crate::steps::$id.name,
+            target: $crate::steps::TARGET,
+            tracing::Level::TRACE,
+            {}
+        )
+    };
+}
+pub(crate) use step;
