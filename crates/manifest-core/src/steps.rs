@@ -125,3 +125,48 @@ macro_rules! step {
     };
 }
 pub(crate) use step;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All source files of the crate.
+    fn sources() -> String {
+        let mut dirs = vec![std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))];
+        let mut text = String::new();
+        while let Some(dir) = dirs.pop() {
+            for entry in std::fs::read_dir(dir).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    dirs.push(path);
+                } else if !path.ends_with("steps.rs") {
+                    text += &std::fs::read_to_string(path).unwrap();
+                }
+            }
+        }
+        text
+    }
+
+    /// The other direction, that every step emitted is in `STEPS`, is the macro's doing: it takes
+    /// only constants that the table defines.
+    #[test]
+    fn every_step_is_emitted_somewhere() {
+        let sources = sources();
+        for id in IDS {
+            assert!(sources.contains(&format!("step!({id})")), "{id} is never emitted");
+        }
+        let emitted = sources.matches("step!(").count();
+        assert!(emitted >= IDS.len(), "{emitted} places for {} steps", IDS.len());
+    }
+
+    #[test]
+    fn names_are_unique_and_sentences_are_sentences() {
+        let mut names: Vec<_> = STEPS.iter().map(|step| step.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), STEPS.len());
+        for step in STEPS {
+            assert!(step.name.contains('.') && step.sentence.ends_with('.'), "{step:?}");
+        }
+    }
+}

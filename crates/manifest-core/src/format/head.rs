@@ -467,6 +467,19 @@ impl Head {
     }
 }
 
+#[cfg(test)]
+impl Head {
+    /// A head with any directory and an empty tail.
+    pub(crate) fn with_directory(directory: Directory, incarnation: u128) -> Self {
+        let mut header = Head::genesis(incarnation, 1).header;
+        let start = directory.tail_start(incarnation);
+        header.counts = directory.counts();
+        (header.chain, header.next_seq) = (start.chain, start.next_seq);
+        let encoded = directory.encode();
+        HeadWriter::start(header, Arc::new(directory), &encoded, &[], 0).finish()
+    }
+}
+
 /// Builds the successor of a head by appending to one buffer.
 #[derive(Debug)]
 pub(crate) struct HeadWriter {
