@@ -34,6 +34,7 @@ mod step;
 mod task;
 mod timer;
 
+pub mod check;
 pub mod history;
 pub mod trace;
 

@@ -1,0 +1,50 @@
+//! Judges of histories: can what the clients saw be explained, and if not, why not?
+//!
+//! | module | question | cost |
+//! |---|---|---|
+//! | [`whitebox`] | do the commit ids that the system tells explain everything? | linear |
+
+pub mod generate;
+pub mod whitebox;
+
+/// What a checker says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict<V> {
+    /// An explanation exists.
+    Ok,
+    /// None exists, and this is why.
+    Violated(V),
+    /// The budget ended, or the history holds something that this checker does not model.
+    /// Never to be read as `Ok`.
+    Undecided(Undecided),
+}
+
+/// Why a checker gave no verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Undecided {
+    /// The step budget was used up.
+    Budget {
+        /// The budget, in steps of the checker.
+        steps: u64,
+    },
+    /// The history has an access that this checker does not model.
+    Unsupported {
+        /// What it is.
+        what: &'static str,
+    },
+}
+
+impl<V> Verdict<V> {
+    /// Whether an explanation exists.
+    pub const fn is_ok(&self) -> bool {
+        matches!(self, Verdict::Ok)
+    }
+
+    /// The violation, if there is one.
+    pub fn violation(&self) -> Option<&V> {
+        match self {
+            Verdict::Violated(violation) => Some(violation),
+            Verdict::Ok | Verdict::Undecided(_) => None,
+        }
+    }
+}
