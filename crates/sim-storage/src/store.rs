@@ -1,0 +1,220 @@
+//! The simulated store: the pristine model, reached over a network that fails.
+//!
+//! A [`SimStore`] is shared by all processes of a world; [`SimStore::client`] gives each process its
+//! handle, which implements `object_store::ObjectStore`. What a request goes through:
+//!
+//! 1. At its first poll it takes a slot, and **one draw** decides its fault and its latencies. If
+//!    the process is stalled at that moment, the request leaves when the stall ends; if it crashes,
+//!    never.
+//! 2. After the way to the store it **applies**: the model answers, in one step.
+//! 3. After the way back the **reply** wakes the client, if it still waits.
+//!
+//! A client that stops waiting (a timeout of its own, a crash) has no say any more: its request goes
+//! on and lands. That is what makes an unknown outcome unknown.
+//!
+//! Faults are counted by **effect**, at the moment they change what happens or what is seen, by
+//! their [`FaultKind::label`]; a fault that was drawn for a request that nobody waited for, and
+//! that changed nothing, is not counted.
+
+mod call;
+mod flight;
+mod request;
+mod weather;
+
+use std::fmt;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sim::{DeviceId, ProcessId};
+
+use crate::client::Client;
+use crate::fault::{Fault, FaultKind, FaultPlan, FaultRates};
+use crate::model::{Model, Observer, Page};
+use crate::profile::Profile;
+
+pub(crate) use call::Call;
+pub use request::{Failure, RequestKind};
+pub(crate) use request::{Listed, ListedPage, Reply, Request};
+pub use weather::{Outage, OutageKind};
+
+/// What a store is like in one world.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// Which store it imitates.
+    pub profile: Arc<Profile>,
+    /// How often requests fail, and how.
+    pub rates: FaultRates,
+    /// Faults of single requests; where it says something, the rates do not count.
+    pub plan: FaultPlan,
+    /// After how many nanoseconds without an answer the client's transport gives up.
+    pub timeout_ns: u64,
+}
+
+impl Setup {
+    /// A store without faults whose clients give up after 30 s, the default of `object_store`.
+    pub fn calm(profile: Arc<Profile>) -> Self {
+        Self {
+            profile,
+            rates: FaultRates::none(),
+            plan: FaultPlan::default(),
+            timeout_ns: 30_000_000_000,
+        }
+    }
+}
+
+/// A fault that was decided, as a plan names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DecidedFault {
+    /// The process whose request it hit.
+    pub process: ProcessId,
+    /// The number of the request within its process, from 0.
+    pub request: u32,
+    /// The fault.
+    pub fault: Fault,
+}
+
+/// Everything that clients, device and checkers share.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) model: Model,
+    setup: Setup,
+    flights: Vec<flight::Flight>,
+    free: Vec<u32>,
+    links: Vec<weather::Link>,
+    outage: Option<Outage>,
+    /// How many requests were sent; each gets the next number.
+    sent: u32,
+    /// By name: the number of the request to this object that was sent last among those applied.
+    newest_applied: Vec<u32>,
+    device: Option<DeviceId>,
+    /// Counts resets, so that a handle from an earlier world touches nothing.
+    epoch: u32,
+    decided: Option<Vec<DecidedFault>>,
+    page: Page,
+}
+
+/// What clients hold.
+pub(crate) type Shared = Arc<Mutex<State>>;
+
+/// Locks the state. Only one thread ever runs a world, so nobody waits; a panic in a checker must
+/// not hide behind a poisoned lock.
+pub(crate) fn lock(shared: &Shared) -> MutexGuard<'_, State> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A simulated object store. Clones are handles to the same store.
+#[derive(Clone)]
+pub struct SimStore {
+    shared: Shared,
+}
+
+impl SimStore {
+    /// A store outside any world; [`SimStore::begin`] puts it into one.
+    pub fn new(profile: Arc<Profile>) -> Self {
+        Self {
+            shared: Arc::new(Mutex::new(State {
+                model: Model::new(Arc::clone(&profile)),
+                setup: Setup::calm(profile),
+                flights: Vec::new(),
+                free: Vec::new(),
+                links: Vec::new(),
+                outage: None,
+                sent: 0,
+                newest_applied: Vec::new(),
+                device: None,
+                epoch: 0,
+                decided: None,
+                page: Page::default(),
+            })),
+        }
+    }
+
+    /// Makes the store empty, as `setup` says, and a device of the world that runs on this thread.
+    /// Memory is kept; handles from an earlier world become useless.
+    pub fn begin(&self, setup: Setup) {
+        let device = sim::add_device(Rc::new(flight::StoreDevice(Arc::clone(&self.shared))));
+        let mut state = lock(&self.shared);
+        state.model.reset(Arc::clone(&setup.profile));
+        state.setup = setup;
+        state.flights.clear();
+        state.free.clear();
+        state.links.clear();
+        state.outage = None;
+        state.sent = 0;
+        state.newest_applied.clear();
+        state.device = Some(device);
+        state.epoch = state.epoch.wrapping_add(1);
+        state.decided = None;
+    }
+
+    /// The handle of one process.
+    pub fn client(&self, process: ProcessId) -> Client {
+        let profile = Arc::clone(&lock(&self.shared).setup.profile);
+        Client::new(Arc::clone(&self.shared), process, profile)
+    }
+
+    /// Has every change and every read shown to `observer` while it happens.
+    pub fn watch(&self, observer: Box<dyn Observer + Send>) {
+        lock(&self.shared).model.watch(observer);
+    }
+
+    /// Reads the truth. `f` must not use the store.
+    pub fn with_model<R>(&self, f: impl FnOnce(&Model) -> R) -> R {
+        f(&lock(&self.shared).model)
+    }
+
+    /// Other rates from now on; requests that were sent before keep what was decided for them.
+    pub fn set_rates(&self, rates: FaultRates) {
+        lock(&self.shared).setup.rates = rates;
+    }
+
+    /// Ends all faults that have not been decided yet: rates, plan, partitions and outages. What is
+    /// in flight still lands as it was decided.
+    pub fn calm(&self) {
+        let mut state = lock(&self.shared);
+        state.setup.rates = FaultRates::none();
+        state.setup.plan = FaultPlan::default();
+        state.outage = None;
+        for link in &mut state.links {
+            link.partitioned_until_ns = 0;
+        }
+    }
+
+    /// Leaves a kind of fault out from now on; all other faults stay what they are.
+    pub fn switch_off(&self, kind: FaultKind) {
+        lock(&self.shared).setup.rates.switch_off(kind);
+    }
+
+    /// Keeps every fault that is decided from now on, for a plan.
+    pub fn record(&self) {
+        lock(&self.shared).decided = Some(Vec::new());
+    }
+
+    /// The faults since [`SimStore::record`], in the order of their decision.
+    pub fn take_recorded(&self) -> Vec<DecidedFault> {
+        lock(&self.shared).decided.take().unwrap_or_default()
+    }
+
+    /// How many requests this process has sent, or would have sent had it not been cut off.
+    pub fn requests_of(&self, process: ProcessId) -> u32 {
+        let state = lock(&self.shared);
+        let link = state.links.get(usize::from(process.0));
+        link.map_or(0, |link| link.requests)
+    }
+
+    /// How many requests are on their way to the store, at any process's.
+    pub fn in_flight(&self) -> usize {
+        let state = lock(&self.shared);
+        state.flights.len() - state.free.len()
+    }
+}
+
+impl fmt::Debug for SimStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = lock(&self.shared);
+        f.debug_struct("SimStore")
+            .field("profile", &state.setup.profile.name)
+            .field("objects", &state.model.objects().count())
+            .finish_non_exhaustive()
+    }
+}
