@@ -1,0 +1,256 @@
+//! Group commit: one PUT for all who wait, conflicts inside a batch, and leaders that vanish.
+
+mod common;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::{Fault, Kind, TestStore, contents, create, create_with, pairs, put, small, truth};
+use futures_util::future::join_all;
+use manifest_core::{Error, Limit, Manifest, Options, Status};
+use tokio::sync::Notify;
+
+/// Begins a commit whose PUT waits for the gate, so that what comes after it gathers.
+async fn hold_first(
+    store: &Arc<TestStore>,
+    manifest: &Manifest,
+) -> (Arc<Notify>, tokio::task::JoinHandle<u64>) {
+    let gate = Arc::new(Notify::new());
+    store.fault(Kind::Put, "head", Fault::Hold(gate.clone()));
+    let first = put(manifest, "first", "1");
+    let first = tokio::spawn(async move { first.commit().await.expect("committed").seq });
+    tokio::task::yield_now().await;
+    (gate, first)
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_who_wait_share_one_put_in_their_order() {
+    let store = TestStore::new();
+    let manifest = create(&store).await;
+    let (gate, first) = hold_first(&store, &manifest).await;
+    let others = (0..20).map(|n| put(&manifest, &format!("{n:02}"), "v").commit());
+    let others = tokio::spawn(join_all(others));
+    tokio::task::yield_now().await;
+    gate.notify_one();
+    assert_eq!(first.await.unwrap(), 1);
+    let seqs: Vec<u64> = others
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|c| c.unwrap().seq)
+        .collect();
+    assert_eq!(seqs, (2..22).collect::<Vec<_>>());
+    assert_eq!(
+        store.counts(),
+        (2, 0),
+        "one PUT for the first, one for the twenty"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_is_limited_in_number_and_in_bytes() {
+    let store = TestStore::new();
+    let manifest = create_with(
+        &store,
+        Options {
+            max_batch: 8,
+            ..small()
+        },
+    )
+    .await;
+    let (gate, _first) = hold_first(&store, &manifest).await;
+    let others = (0..20).map(|n| put(&manifest, &format!("{n:02}"), "v").commit());
+    gate.notify_one();
+    assert!(join_all(others).await.iter().all(Result::is_ok));
+    assert_eq!(store.counts(), (4, 0), "1 + 8 + 8 + 4");
+
+    // The head holds 4,096 bytes: of six large transactions some wait for the next PUT, and find
+    // it full.
+    let (gate, _first) = hold_first(&store, &manifest).await;
+    let large = "x".repeat(500);
+    let others = (0..6).map(|n| put(&manifest, &format!("{n:02}"), &large).commit());
+    gate.notify_one();
+    let results = join_all(others).await;
+    let full = |r: &Result<_, Error>| {
+        matches!(
+            r,
+            Err(Error::TooLarge {
+                limit: Limit::Head,
+                ..
+            })
+        )
+    };
+    let committed = results.iter().filter(|r| r.is_ok()).count();
+    assert!(
+        committed >= 2 && results[committed..].iter().all(full),
+        "{results:?}"
+    );
+    assert!(manifest.head_info().head_bytes <= 4096);
+
+    // Sealing makes room again: the next commit publishes the segment.
+    manifest.maintain().await.unwrap();
+    put(&manifest, "again", &large)
+        .commit()
+        .await
+        .expect("room");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_of_what_an_earlier_one_of_the_batch_writes_is_a_conflict() {
+    let store = TestStore::new();
+    let manifest = create(&store).await;
+    put(&manifest, "a", "0").commit().await.unwrap();
+    put(&manifest, "b", "0").commit().await.unwrap();
+    let (gate, _first) = hold_first(&store, &manifest).await;
+
+    let write_a = put(&manifest, "a", "1");
+    let mut reads_a = manifest.transaction();
+    reads_a.get("a");
+    reads_a.put("x", "1");
+    let mut reads_b = manifest.transaction();
+    reads_b.get("b");
+    reads_b.put("y", "1");
+    let mut scans = manifest.transaction();
+    scans.scan("x".."z");
+    scans.put("w", "1");
+    let mut deletes_absent = manifest.transaction();
+    deletes_absent.delete("nothing");
+    deletes_absent.delete_range("o".."p");
+    let mut reads_absent = manifest.transaction();
+    reads_absent.get("nothing");
+    reads_absent.scan("o".."p");
+    reads_absent.put("v", "1");
+    let mut deletes_range = manifest.transaction();
+    deletes_range.delete_range("b".."c");
+    let mut reads_b_late = manifest.transaction();
+    reads_b_late.get("b");
+    reads_b_late.put("u", "1");
+
+    let all = [
+        write_a,
+        reads_a,
+        reads_b,
+        scans,
+        deletes_absent,
+        reads_absent,
+        deletes_range,
+        reads_b_late,
+    ];
+    let commits = tokio::spawn(join_all(all.map(|t| t.commit())));
+    tokio::task::yield_now().await;
+    gate.notify_one();
+    let results = commits.await.unwrap();
+    let seqs: Vec<Result<u64, u64>> = results
+        .into_iter()
+        .map(|result| match result {
+            Ok(commit) => Ok(commit.seq),
+            Err(Error::Conflict { seq, .. }) => Err(seq),
+            Err(other) => panic!("{other:?}"),
+        })
+        .collect();
+    // The scan of x..z meets the put of y at seq 5; deleting what is absent hurts nobody; the
+    // last one reads b, which the range delete at seq 8 took away.
+    assert_eq!(
+        seqs,
+        [Ok(4), Err(4), Ok(5), Err(5), Ok(6), Ok(7), Ok(8), Err(8)]
+    );
+    let expected = [("a", "1"), ("first", "1"), ("v", "1"), ("y", "1")];
+    assert_eq!(contents(&manifest.snapshot()), pairs(&expected));
+    assert_eq!(truth(&store).await, pairs(&expected));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_leaders_batch_is_finished_by_the_next_one() {
+    for fault in [Fault::Silence, Fault::Late, Fault::Lose] {
+        let store = TestStore::new();
+        let manifest = create(&store).await;
+        store.fault(Kind::Put, "head", fault.clone());
+        let pending = put(&manifest, "k", "cancelled").submit().unwrap();
+        let id = pending.id();
+        let follower = tokio::spawn({
+            let transaction = put(&manifest, "f", "follower");
+            async move { transaction.commit().await }
+        });
+        // The leader sends its PUT and is dropped in the middle of it.
+        assert!(
+            tokio::time::timeout(Duration::from_micros(1), pending)
+                .await
+                .is_err()
+        );
+        let seq = follower.await.unwrap().expect("the follower goes on").seq;
+
+        let fresh = common::open(&store, 7).await;
+        match fresh.status(id).await.unwrap() {
+            // In one batch with the follower or not, before it in any case.
+            Status::Committed { seq: first } => assert!(first < seq, "{fault:?}"),
+            other => panic!("{fault:?}: {other:?}"),
+        }
+        assert_eq!(
+            truth(&store).await,
+            pairs(&[("f", "follower"), ("k", "cancelled")])
+        );
+        assert!(store.land_late().await.iter().all(|landed| !landed));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_lonely_leaders_outcome_is_found_by_the_next_commit() {
+    let store = TestStore::new();
+    let manifest = create(&store).await;
+    store.fault(Kind::Put, "head", Fault::Silence);
+    let pending = put(&manifest, "k", "1").submit().unwrap();
+    let id = pending.id();
+    assert!(
+        tokio::time::timeout(Duration::from_micros(1), pending)
+            .await
+            .is_err()
+    );
+    assert!(
+        contents(&manifest.snapshot()).is_empty(),
+        "nothing is guessed"
+    );
+
+    store.take_log();
+    assert_eq!(put(&manifest, "k", "2").commit().await.unwrap().seq, 2);
+    assert_eq!(store.counts(), (1, 1), "read back, then the own PUT");
+    assert_eq!(
+        manifest.status(id).await.unwrap(),
+        Status::Committed { seq: 1 }
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transaction_that_is_dropped_in_the_queue_is_withdrawn() {
+    let store = TestStore::new();
+    let manifest = create(&store).await;
+    let (gate, first) = hold_first(&store, &manifest).await;
+    let mut waiting = Box::pin(put(&manifest, "k", "withdrawn").commit());
+    assert!(futures_util::poll!(waiting.as_mut()).is_pending());
+    drop(waiting);
+    gate.notify_one();
+    first.await.unwrap();
+    put(&manifest, "l", "kept").commit().await.unwrap();
+    assert_eq!(truth(&store).await, pairs(&[("first", "1"), ("l", "kept")]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_batch_window_keeps_puts_apart() {
+    let store = TestStore::new();
+    let window = Duration::from_secs(1);
+    let manifest = create_with(
+        &store,
+        Options {
+            batch_window: window,
+            ..small()
+        },
+    )
+    .await;
+    let start = tokio::time::Instant::now();
+    for number in 0..4 {
+        put(&manifest, "k", &number.to_string())
+            .commit()
+            .await
+            .unwrap();
+    }
+    assert_eq!(start.elapsed().as_secs(), 3, "the first one does not wait");
+}
