@@ -40,14 +40,22 @@ pub struct Client {
     shared: Shared,
     process: ProcessId,
     profile: Arc<Profile>,
+    /// Which of the store's worlds this handle belongs to.
+    epoch: u32,
 }
 
 impl Client {
-    pub(crate) fn new(shared: Shared, process: ProcessId, profile: Arc<Profile>) -> Self {
+    pub(crate) fn new(
+        shared: Shared,
+        process: ProcessId,
+        profile: Arc<Profile>,
+        epoch: u32,
+    ) -> Self {
         Self {
             shared,
             process,
             profile,
+            epoch,
         }
     }
 
@@ -60,7 +68,7 @@ impl Client {
     where
         F: FnOnce(&mut Model) -> Request + Unpin,
     {
-        Call::new(&self.shared, self.process, build)
+        Call::new(&self.shared, self.process, self.epoch, build)
     }
 
     async fn page(

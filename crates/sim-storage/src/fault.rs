@@ -13,12 +13,15 @@
 //! * every aspect (which fault, how much, which latency) has a word of the draw for itself;
 //! * a [`FaultPlan`] overrides single requests by (process, number) and touches no draw.
 
+mod decide;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use sim::{Draw, ProcessId};
+use sim::ProcessId;
 
 use crate::latency::Operation;
+pub(crate) use decide::{Decision, Grounds, decide, word};
 
 /// The kinds of faults that can hit a single request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -53,11 +56,13 @@ pub enum FaultKind {
     ShortBody,
     /// See [`Fault::TornPut`].
     TornPut,
+    /// See [`Fault::RacedConflict`].
+    RacedConflict,
 }
 
 impl FaultKind {
     /// Number of kinds.
-    pub const COUNT: usize = 14;
+    pub const COUNT: usize = 15;
 
     /// All kinds, in the order in which rates lay them out.
     pub const ALL: [Self; Self::COUNT] = [
@@ -75,6 +80,7 @@ impl FaultKind {
         Self::Reordering,
         Self::ShortBody,
         Self::TornPut,
+        Self::RacedConflict,
     ];
 
     /// The name under which its effects are counted.
@@ -94,6 +100,7 @@ impl FaultKind {
             Self::Reordering => "fault.reordering",
             Self::ShortBody => "fault.short_body",
             Self::TornPut => "fault.torn_put",
+            Self::RacedConflict => "fault.raced_conflict_409",
         }
     }
 
@@ -101,7 +108,7 @@ impl FaultKind {
     pub fn applies_to(self, shape: &Shape) -> bool {
         match self {
             Self::Duplicate | Self::LateApply => shape.writes,
-            Self::Conflict => shape.conditional,
+            Self::Conflict | Self::RacedConflict => shape.conditional,
             Self::ShortBody => shape.reads_body,
             Self::TornPut => shape.may_tear,
             _ => true,
@@ -187,6 +194,9 @@ pub enum Fault {
         /// What the client sees.
         report: Report,
     },
+    /// If the request loses against a write that was in flight at the same time, it is told 409
+    /// instead of 412. Only where the profile has this.
+    RacedConflict,
 }
 
 impl Fault {
@@ -207,6 +217,7 @@ impl Fault {
             Self::Reordering { .. } => FaultKind::Reordering,
             Self::ShortBody { .. } => FaultKind::ShortBody,
             Self::TornPut { .. } => FaultKind::TornPut,
+            Self::RacedConflict => FaultKind::RacedConflict,
         }
     }
 }
@@ -234,9 +245,6 @@ pub struct FaultRates {
     ppm: [u32; FaultKind::COUNT],
     /// One bit for each kind that is drawn and then left out.
     off: u32,
-    /// Share of the conditional writes that lost a race against a write that was in flight at the
-    /// same time, and that are told 409 instead of 412 where the profile has this.
-    pub raced_conflict_ppm: u32,
 }
 
 impl FaultRates {
@@ -245,7 +253,6 @@ impl FaultRates {
         Self {
             ppm: [0; FaultKind::COUNT],
             off: 0,
-            raced_conflict_ppm: 0,
         }
     }
 
@@ -254,7 +261,6 @@ impl FaultRates {
         Self {
             ppm: [ppm; FaultKind::COUNT],
             off: 0,
-            raced_conflict_ppm: ppm,
         }
     }
 
@@ -299,121 +305,6 @@ impl FaultRates {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FaultPlan(pub BTreeMap<(ProcessId, u32), Option<Fault>>);
 
-/// What is fixed about one request when it is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Decision {
-    /// The fault, if there is one.
-    pub fault: Option<Fault>,
-    /// How long it takes to the store, in nanoseconds, without the fault.
-    pub request_ns: u64,
-    /// How long the answer takes back, likewise.
-    pub reply_ns: u64,
-}
-
-/// What a decision rests on besides the draw.
-#[derive(Debug)]
-pub(crate) struct Grounds<'a> {
-    pub(crate) rates: &'a FaultRates,
-    pub(crate) plan: &'a FaultPlan,
-    pub(crate) latency_ns: u64,
-    pub(crate) timeout_ns: u64,
-    pub(crate) late_landing_max_ns: u64,
-}
-
-/// The words of a request's draw, each for one aspect.
-pub(crate) mod word {
-    pub(crate) const KIND: usize = 0;
-    pub(crate) const AMOUNT: usize = 1;
-    pub(crate) const LATENCY: usize = 2;
-    pub(crate) const WAY: usize = 3;
-    pub(crate) const REPORT: usize = 4;
-    pub(crate) const WEATHER: usize = 5;
-    pub(crate) const RACE: usize = 6;
-}
-
-/// Decides about one request.
-pub(crate) fn decide(
-    grounds: &Grounds<'_>,
-    key: (ProcessId, u32),
-    shape: &Shape,
-    draw: &Draw,
-) -> Decision {
-    // The store is reached after a quarter to three quarters of the whole time.
-    let way = u64::from(draw.between(word::WAY, 256, 768));
-    let request_ns = grounds.latency_ns * way / 1024;
-    let reply_ns = grounds.latency_ns - request_ns;
-    let planned = if grounds.plan.0.is_empty() {
-        None
-    } else {
-        grounds.plan.0.get(&key)
-    };
-    let fault = match planned {
-        Some(fault) => fault.filter(|fault| fault.kind().applies_to(shape)),
-        None => grounds
-            .rates
-            .kind_at(draw.below(word::KIND, 1_000_000))
-            .filter(|kind| kind.applies_to(shape))
-            .map(|kind| fault_of(kind, grounds, draw)),
-    };
-    Decision {
-        fault,
-        request_ns,
-        reply_ns,
-    }
-}
-
-fn fault_of(kind: FaultKind, grounds: &Grounds<'_>, draw: &Draw) -> Fault {
-    let amount = draw.word(word::AMOUNT);
-    let latency_ns = grounds.latency_ns;
-    let report = match draw.below(word::REPORT, 2) {
-        0 => Report::Reset,
-        _ => Report::Silence,
-    };
-    match kind {
-        FaultKind::RequestLost => Fault::RequestLost { report },
-        FaultKind::ReplyLost => Fault::ReplyLost { report },
-        FaultKind::LateApply => Fault::LateApply {
-            report,
-            after_ns: log_uniform(latency_ns / 16, grounds.late_landing_max_ns, amount),
-        },
-        FaultKind::Duplicate => Fault::Duplicate {
-            after_ns: log_uniform(latency_ns / 2, latency_ns.saturating_mul(16), amount),
-        },
-        FaultKind::Conflict => Fault::Conflict,
-        FaultKind::TooManyRequests => Fault::TooManyRequests,
-        FaultKind::SlowDown => Fault::SlowDown,
-        FaultKind::ErrorBefore => Fault::ErrorBefore,
-        FaultKind::ErrorAfter => Fault::ErrorAfter,
-        FaultKind::Timeout => Fault::Timeout {
-            after_ns: log_uniform(latency_ns / 2, grounds.timeout_ns, amount),
-        },
-        FaultKind::TailLatency => Fault::TailLatency {
-            extra_ns: log_uniform(latency_ns * 4, latency_ns.saturating_mul(128), amount),
-        },
-        FaultKind::Reordering => Fault::Reordering {
-            extra_ns: log_uniform(latency_ns / 4, latency_ns.saturating_mul(8), amount),
-        },
-        FaultKind::ShortBody => Fault::ShortBody {
-            keep_ppm: sim::scale(amount, 1_000_000),
-        },
-        FaultKind::TornPut => Fault::TornPut {
-            keep_ppm: sim::scale(amount, 1_000_000),
-            report,
-        },
-    }
-}
-
-/// A number between `low` and `high` whose logarithm is uniform: every power of two between the two
-/// is equally likely, and numbers within it are.
-fn log_uniform(low: u64, high: u64, word: u32) -> u64 {
-    let low = low.max(1);
-    let octaves = (high / low).max(1).ilog2() + 1;
-    let place = u64::from(word) * u64::from(octaves);
-    let start = low.saturating_mul(1 << (place >> 32).min(40));
-    let within = (u128::from(start) * u128::from(place as u32)) >> 32;
-    start.saturating_add(within as u64).min(high.max(low))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -451,17 +342,5 @@ mod tests {
             .filter(|kind| *kind == Some(FaultKind::Timeout))
             .count();
         assert_eq!(timeouts, 200_000);
-    }
-
-    #[test]
-    fn log_uniform_stays_within_its_bounds_and_fills_them() {
-        for (low, high) in [(1, 1), (1000, 1_000_000), (5, 3), (0, 10)] {
-            let all = (0..=u32::MAX).step_by(1 << 20);
-            let numbers: Vec<_> = all.map(|word| log_uniform(low, high, word)).collect();
-            assert!(numbers.is_sorted());
-            assert!(numbers[0] >= low && *numbers.last().unwrap() <= high.max(low).max(1));
-        }
-        assert!(log_uniform(1000, 1_000_000, u32::MAX) > 900_000);
-        assert!(log_uniform(1000, 1_000_000, u32::MAX / 2) < 100_000);
     }
 }

@@ -16,8 +16,10 @@
 //! their [`FaultKind::label`]; a fault that was drawn for a request that nobody waited for, and
 //! that changed nothing, is not counted.
 
+mod arrival;
 mod call;
 mod flight;
+mod journey;
 mod request;
 mod weather;
 
@@ -149,8 +151,10 @@ impl SimStore {
 
     /// The handle of one process.
     pub fn client(&self, process: ProcessId) -> Client {
-        let profile = Arc::clone(&lock(&self.shared).setup.profile);
-        Client::new(Arc::clone(&self.shared), process, profile)
+        let state = lock(&self.shared);
+        let (profile, epoch) = (Arc::clone(&state.setup.profile), state.epoch);
+        drop(state);
+        Client::new(Arc::clone(&self.shared), process, profile, epoch)
     }
 
     /// Has every change and every read shown to `observer` while it happens.

@@ -16,12 +16,15 @@ use crate::model::Model;
 pub(crate) struct Call<'s, F> {
     shared: &'s Shared,
     process: ProcessId,
+    /// The world that the client's handle belongs to.
+    epoch: u32,
     stage: Stage<F>,
 }
 
 enum Stage<F> {
     New(F),
-    Waiting { slot: u32, epoch: u32 },
+    /// In this slot.
+    Waiting(u32),
     Done,
 }
 
@@ -29,10 +32,11 @@ impl<'s, F> Call<'s, F>
 where
     F: FnOnce(&mut Model) -> Request + Unpin,
 {
-    pub(crate) fn new(shared: &'s Shared, process: ProcessId, build: F) -> Self {
+    pub(crate) fn new(shared: &'s Shared, process: ProcessId, epoch: u32, build: F) -> Self {
         Self {
             shared,
             process,
+            epoch,
             stage: Stage::New(build),
         }
     }
@@ -47,34 +51,35 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let mut state = lock(this.shared);
+        if state.epoch != this.epoch {
+            // The world of this handle is over, and with it everyone who could answer.
+            return Poll::Pending;
+        }
         match std::mem::replace(&mut this.stage, Stage::Done) {
             Stage::New(build) => {
                 let request = build(&mut state.model);
                 let slot = state.open(this.process, request, cx.waker().clone());
-                let epoch = state.epoch;
-                this.stage = Stage::Waiting { slot, epoch };
+                this.stage = Stage::Waiting(slot);
                 Poll::Pending
             }
-            Stage::Waiting { slot, epoch } if epoch == state.epoch => {
-                match state.collect(slot, cx.waker()) {
-                    Some(answer) => Poll::Ready(answer),
-                    None => {
-                        this.stage = Stage::Waiting { slot, epoch };
-                        Poll::Pending
-                    }
+            Stage::Waiting(slot) => match state.collect(slot, cx.waker()) {
+                Some(answer) => Poll::Ready(answer),
+                None => {
+                    this.stage = Stage::Waiting(slot);
+                    Poll::Pending
                 }
-            }
-            // Its world is over, or it was polled after it was ready: it stays silent.
-            Stage::Waiting { .. } | Stage::Done => Poll::Pending,
+            },
+            // Polled again after it was ready.
+            Stage::Done => Poll::Pending,
         }
     }
 }
 
 impl<F> Drop for Call<'_, F> {
     fn drop(&mut self) {
-        if let Stage::Waiting { slot, epoch } = self.stage {
+        if let Stage::Waiting(slot) = self.stage {
             let mut state = lock(self.shared);
-            if epoch == state.epoch {
+            if state.epoch == self.epoch {
                 state.abandon(slot);
             }
         }

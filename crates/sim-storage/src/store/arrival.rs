@@ -1,0 +1,174 @@
+//! What happens to a request in the store.
+
+use std::task::Waker;
+
+use sim::trace::Kind;
+
+use super::State;
+use super::flight::{Flight, Waiting, share};
+use super::request::{Failure, Reply, Request};
+use super::weather::OutageKind;
+use crate::fault::{Fault, FaultKind};
+use crate::model::{Origin, Refusal, WriteCondition};
+use crate::profile::RacingWrite;
+
+impl State {
+    /// The request reaches the store.
+    pub(super) fn arrive(&mut self, slot: u32) -> Option<Waker> {
+        self.note_overtaking(slot);
+        let fault = self.flights[slot as usize].decision.fault;
+        let outcome = match self.refusal_without_apply(slot, fault) {
+            Some(refusal) => Err(refusal),
+            None => self.apply(slot, fault),
+        };
+        let flight = &mut self.flights[slot as usize];
+        flight.landed = outcome.is_ok();
+        if matches!(fault, Some(Fault::LateApply { .. })) {
+            if flight.landed {
+                flight.fault_took_effect(FaultKind::LateApply.label());
+            }
+            return None;
+        }
+        flight.answer = Some(outcome.map_err(Failure::Refused));
+        self.answer_after(slot, fault);
+        None
+    }
+
+    /// The second copy of a request reaches the store, if its client lived to send it.
+    pub(super) fn arrive_again(&mut self, slot: u32) -> Option<Waker> {
+        let now_ns = sim::now_ns();
+        let flight = &self.flights[slot as usize];
+        let left_ns = now_ns.saturating_sub(flight.decision.request_ns);
+        if matches!(flight.client, Waiting::GoneSince(gone_ns) if gone_ns < left_ns) {
+            return None;
+        }
+        if flight.landed {
+            flight.fault_took_effect(FaultKind::Duplicate.label());
+        }
+        let reply_ns = flight.decision.reply_ns;
+        let outcome = self.apply(slot, None);
+        self.flights[slot as usize].answer = Some(outcome.map_err(Failure::Refused));
+        self.schedule_reply(slot, now_ns + reply_ns);
+        None
+    }
+
+    /// The refusals that are no business of the model.
+    fn refusal_without_apply(&self, slot: u32, fault: Option<Fault>) -> Option<Refusal> {
+        let flight = &self.flights[slot as usize];
+        let weather = self.outage_for(sim::now_ns(), flight.weather_word);
+        let (label, refusal) = match (weather, fault) {
+            (Some(kind @ OutageKind::Throttling), _) => (kind.label(), Refusal::SlowDown),
+            (Some(kind @ OutageKind::Failing), _) => (kind.label(), Refusal::Internal),
+            (_, Some(Fault::Conflict)) => (FaultKind::Conflict.label(), Refusal::Conflict),
+            (_, Some(Fault::TooManyRequests)) => {
+                (FaultKind::TooManyRequests.label(), Refusal::TooManyRequests)
+            }
+            (_, Some(Fault::SlowDown)) => (FaultKind::SlowDown.label(), Refusal::SlowDown),
+            (_, Some(Fault::ErrorBefore)) => (FaultKind::ErrorBefore.label(), Refusal::Internal),
+            _ => return None,
+        };
+        flight.fault_took_effect(label);
+        self.emit_apply(flight, refusal.status());
+        Some(refusal)
+    }
+
+    /// The request takes effect.
+    fn apply(&mut self, slot: u32, fault: Option<Fault>) -> Result<Reply, Refusal> {
+        let flight = &self.flights[slot as usize];
+        let by = Origin {
+            request: flight.id(),
+            process: flight.process.0,
+            at: sim::now_ns(),
+        };
+        let outcome = match (fault, &flight.request) {
+            (
+                Some(Fault::TornPut { keep_ppm, .. }),
+                Request::Put {
+                    name,
+                    body,
+                    attributes,
+                    condition: condition @ (WriteCondition::None | WriteCondition::Absent),
+                },
+            ) => {
+                let kept = body.slice(..share(body.len(), keep_ppm));
+                let torn = self
+                    .model
+                    .put_torn(by, *name, kept, attributes.clone(), condition)
+                    .map(Reply::Written);
+                if torn.is_ok() {
+                    flight.fault_took_effect(FaultKind::TornPut.label());
+                }
+                torn
+            }
+            (_, request) => {
+                let outcome = request.apply(&mut self.model, by, &mut self.page);
+                outcome.map_err(|refusal| self.as_raced(slot, refusal))
+            }
+        };
+        let flight = &self.flights[slot as usize];
+        let status = outcome
+            .as_ref()
+            .map_or_else(|refusal| refusal.status(), |_| 200);
+        self.emit_apply(flight, status);
+        outcome
+    }
+
+    /// Some stores tell a writer that lost against one that was in flight at the same time that
+    /// there was a conflict, not that its precondition failed.
+    fn as_raced(&self, slot: u32, refusal: Refusal) -> Refusal {
+        let flight = &self.flights[slot as usize];
+        let lost = matches!(refusal, Refusal::PreconditionFailed | Refusal::Exists);
+        if !lost
+            || flight.decision.fault != Some(Fault::RacedConflict)
+            || self.setup.profile.racing_write == RacingWrite::PreconditionFailed
+        {
+            return refusal;
+        }
+        let current = flight
+            .request
+            .name()
+            .and_then(|name| self.model.current(name));
+        if current.is_some_and(|version| version.applied_at > flight.sent_at_ns) {
+            flight.fault_took_effect(FaultKind::RacedConflict.label());
+            return Refusal::Conflict;
+        }
+        refusal
+    }
+
+    fn emit_apply(&self, flight: &Flight, status: u16) {
+        let (request, model) = (&flight.request, &self.model);
+        sim::emit_with(
+            flight.process,
+            Kind::Apply,
+            flight.object(),
+            flight.id(),
+            u64::from(status),
+            || format!("{} -> {status}", request.describe(model)),
+        );
+    }
+
+    /// Looks whether a request that was sent later took effect earlier.
+    fn note_overtaking(&mut self, slot: u32) {
+        let flight = &self.flights[slot as usize];
+        let (sent, process) = (flight.sent, flight.process);
+        let mut overtaken = false;
+        if let Some(name) = flight.request.name() {
+            if self.newest_applied.len() <= name.index() {
+                self.newest_applied.resize(name.index() + 1, 0);
+            }
+            let newest = &mut self.newest_applied[name.index()];
+            overtaken |= *newest > sent;
+            *newest = sent.max(*newest);
+        }
+        let newest = &mut self.link(process).newest_applied;
+        overtaken |= *newest > sent;
+        *newest = sent.max(*newest);
+        if overtaken {
+            sim::count("store.reordered");
+            let flight = &self.flights[slot as usize];
+            if matches!(flight.decision.fault, Some(Fault::Reordering { .. })) {
+                flight.fault_took_effect(FaultKind::Reordering.label());
+            }
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The simulated store as its clients see it: every method, every fault, and determinism.
+
+mod faults;
+mod lifecycle;
+mod methods;
+mod weather;
+mod whole;
+mod world;
