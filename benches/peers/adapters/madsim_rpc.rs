@@ -54,7 +54,6 @@ pub(crate) fn run(seeds: Range<u64>) -> Tally {
 }
 
 async fn world_of_nodes() -> Duration {
-    let start = madsim::time::Instant::now();
     let handle = madsim::runtime::Handle::current();
     let node = |host| handle.create_node().ip(address(host).ip()).build();
     let store = address(1);
@@ -75,5 +74,5 @@ async fn world_of_nodes() -> Duration {
     for task in tasks {
         task.await.expect("nobody panics");
     }
-    start.elapsed()
+    madsim::time::TimeHandle::current().elapsed()
 }

@@ -104,5 +104,5 @@ impl ClientRng {
 
 /// Maps a random word to `0..bound`.
 fn scaled(word: u32, bound: u32) -> u32 {
-    (u64::from(word) * u64::from(bound) >> 32) as u32
+    ((u64::from(word) * u64::from(bound)) >> 32) as u32
 }
