@@ -5,7 +5,15 @@
 //! | [`whitebox`] | do the commit ids that the system tells explain everything? | linear |
 
 pub mod generate;
+mod index;
+pub mod linear;
+pub mod search;
 pub mod whitebox;
+mod windows;
+mod zones;
+
+#[cfg(test)]
+mod brute;
 
 /// What a checker says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +25,20 @@ pub enum Verdict<V> {
     /// The budget ended, or the history holds something that this checker does not model.
     /// Never to be read as `Ok`.
     Undecided(Undecided),
+}
+
+/// How much work a checker may do before it says [`Undecided`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Steps, as each checker counts them: some hundred nanoseconds each.
+    pub steps: u64,
+}
+
+impl Default for Budget {
+    /// Twenty million steps: a few seconds.
+    fn default() -> Self {
+        Budget { steps: 20_000_000 }
+    }
 }
 
 /// Why a checker gave no verdict.
