@@ -12,6 +12,9 @@
 //! What outlives its readers is found again through a queue in order of seq, so cleaning up costs
 //! each version once, not each commit a walk over all keys.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 
@@ -252,15 +255,6 @@ impl Index {
         for key in doomed {
             self.delete(&key, seq);
         }
-    }
-
-    /// How many keys have a value now. Walks over all of them.
-    #[cfg(test)]
-    pub(crate) fn present_count(&self) -> usize {
-        self.keys
-            .values()
-            .filter(|v| v.latest.value.is_some())
-            .count()
     }
 
     /// How many versions are held, delete marks included.

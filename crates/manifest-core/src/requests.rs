@@ -9,7 +9,7 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -103,8 +103,11 @@ impl Requests {
             mode,
             ..PutOptions::default()
         };
-        let request = self.store.put_opts(path, PutPayload::from(body), options);
-        self.limited(request).await.map(UpdateVersion::from)
+        let mut request = self.store.put_opts(path, PutPayload::from(body), options);
+        let mut limit = Limit::new(self);
+        poll_fn(|cx| limit.race(cx, |cx| request.as_mut().poll(cx)))
+            .await
+            .map(UpdateVersion::from)
     }
 
     /// One GET, conditional if a tag is given.
@@ -113,52 +116,59 @@ impl Requests {
         path: &Path,
         if_none_match: Option<String>,
     ) -> Result<Fetched, Failure> {
-        let options = GetOptions {
-            if_none_match,
-            ..GetOptions::default()
-        };
-        let request = async {
-            let result = self.store.get_opts(path, options).await?;
-            let e_tag = result.meta.e_tag.clone();
-            let version = result.meta.version.clone();
-            let bytes = result.bytes().await?;
-            Ok(Fetched::Body {
-                bytes,
-                tag: UpdateVersion { e_tag, version },
-            })
-        };
-        match self.limited(request).await {
+        match self.get_body(path, if_none_match).await {
+            Ok((bytes, tag)) => Ok(Fetched::Body { bytes, tag }),
             Err(Failure::Store(error)) => match &*error {
                 object_store::Error::NotModified { .. } => Ok(Fetched::NotModified),
                 object_store::Error::NotFound { .. } => Ok(Fetched::NotFound),
                 _ => Err(Failure::Store(error)),
             },
-            other => other,
+            Err(Failure::TimedOut) => Err(Failure::TimedOut),
         }
+    }
+
+    /// The answer and its body, both within one time limit.
+    async fn get_body(
+        &self,
+        path: &Path,
+        if_none_match: Option<String>,
+    ) -> Result<(Bytes, UpdateVersion), Failure> {
+        let mut limit = Limit::new(self);
+        // Little is kept across the waits: a large future is slow to make and to move.
+        let (mut body, tag) = {
+            let options = GetOptions {
+                if_none_match,
+                ..GetOptions::default()
+            };
+            let mut request = self.store.get_opts(path, options);
+            let answer = poll_fn(|cx| limit.race(cx, |cx| request.as_mut().poll(cx))).await?;
+            let (e_tag, version) = (answer.meta.e_tag.clone(), answer.meta.version.clone());
+            (answer.into_stream(), UpdateVersion { e_tag, version })
+        };
+        let mut next = async || {
+            let next = poll_fn(|cx| {
+                limit.race(cx, |cx| body.as_mut().poll_next(cx).map(Option::transpose))
+            });
+            next.await
+        };
+        let first = next().await?.unwrap_or_default();
+        let Some(second) = next().await? else {
+            return Ok((first, tag));
+        };
+        let mut whole = first.to_vec();
+        whole.extend_from_slice(&second);
+        while let Some(more) = next().await? {
+            whole.extend_from_slice(&more);
+        }
+        Ok((whole.into(), tag))
     }
 
     /// One DELETE.
     pub(crate) async fn delete(&self, path: &Path) -> Result<(), Failure> {
         use object_store::ObjectStoreExt as _;
-        self.limited(self.store.delete(path)).await
-    }
-
-    /// The request, or a time-out. The timer is only made if the request does not answer at once.
-    async fn limited<T>(
-        &self,
-        request: impl Future<Output = object_store::Result<T>>,
-    ) -> Result<T, Failure> {
-        let mut request = pin!(request);
-        let mut timer: Option<BoxFuture<'static, ()>> = None;
-        poll_fn(|cx| {
-            // The request first: an answer that is there counts, however late it is.
-            if let Poll::Ready(answer) = request.as_mut().poll(cx) {
-                return Poll::Ready(answer.map_err(|error| Failure::Store(Arc::new(error))));
-            }
-            let timer = timer.get_or_insert_with(|| self.env.sleep(self.attempt_timeout));
-            timer.as_mut().poll(cx).map(|()| Err(Failure::TimedOut))
-        })
-        .await
+        let mut request = pin!(self.store.delete(path));
+        let mut limit = Limit::new(self);
+        poll_fn(|cx| limit.race(cx, |cx| request.as_mut().poll(cx))).await
     }
 
     /// How long to wait before try number `tries` + 1: uniform below a bound that doubles with
@@ -168,5 +178,41 @@ impl Requests {
         let bound = doubled.min(self.backoff_max).as_nanos() as u64;
         let wait = (u128::from(self.env.random_u64()) * u128::from(bound)) >> 64;
         self.env.sleep(Duration::from_nanos(wait as u64))
+    }
+}
+
+/// The time limit of one request.
+struct Limit<'a> {
+    requests: &'a Requests,
+    timer: Option<BoxFuture<'static, ()>>,
+}
+
+impl<'a> Limit<'a> {
+    fn new(requests: &'a Requests) -> Self {
+        Self {
+            requests,
+            timer: None,
+        }
+    }
+
+    /// Polls the request, then the timer, which is only made if the request does not answer at
+    /// once. An answer that is there counts, however late it is.
+    fn race<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: impl FnOnce(&mut Context<'_>) -> Poll<object_store::Result<T>>,
+    ) -> Poll<Result<T, Failure>> {
+        if let Poll::Ready(answer) = request(cx) {
+            return Poll::Ready(answer.map_err(|error| Failure::Store(Arc::new(error))));
+        }
+        let Requests {
+            env,
+            attempt_timeout,
+            ..
+        } = self.requests;
+        let timer = self
+            .timer
+            .get_or_insert_with(|| env.sleep(*attempt_timeout));
+        timer.as_mut().poll(cx).map(|()| Err(Failure::TimedOut))
     }
 }

@@ -16,17 +16,32 @@ use proptest::prelude::*;
 #[derive(Debug, Clone)]
 enum Action {
     /// Adds 1 to the counter in a key, after reading it.
-    Increment { key: u8 },
+    Increment {
+        key: u8,
+    },
     /// Copies the number of keys in a range into a key.
-    Count { from: u8, to: u8, key: u8 },
-    Blind { key: u8 },
-    Delete { key: u8 },
-    DeleteRange { from: u8, to: u8 },
+    Count {
+        from: u8,
+        to: u8,
+        key: u8,
+    },
+    Blind {
+        key: u8,
+    },
+    Delete {
+        key: u8,
+    },
+    DeleteRange {
+        from: u8,
+        to: u8,
+    },
     Read,
     Maintain,
     Reopen,
     /// Drops the commit in the middle.
-    Cancelled { key: u8 },
+    Cancelled {
+        key: u8,
+    },
     FaultPut(Fault),
     FaultGet(Fault),
     LandLate,
@@ -82,14 +97,17 @@ fn run_of(action: &Action, t: &mut manifest_core::Transaction, unique: usize) ->
     let mut run = Run::default();
     match *action {
         Action::Increment { key } | Action::Cancelled { key } => {
-            let read = t.get(name(key)).map(|e| String::from_utf8_lossy(&e.value).into_owned());
+            let read = t
+                .get(name(key))
+                .map(|e| String::from_utf8_lossy(&e.value).into_owned());
             run.reads.push((name(key), read));
             run.puts.push((name(key), format!("increment {unique}")));
         }
         Action::Count { from, to, key } => {
             let found = t.scan(name(from)..name(to)).len();
             run.count = Some((name(from), name(to), found));
-            run.puts.push((name(key), format!("count {found} {unique}")));
+            run.puts
+                .push((name(key), format!("count {found} {unique}")));
         }
         Action::Blind { key } => run.puts.push((name(key), format!("blind {unique}"))),
         Action::Delete { key } => run.deletes.push(name(key)),
@@ -112,7 +130,10 @@ fn run_of(action: &Action, t: &mut manifest_core::Transaction, unique: usize) ->
 
 /// Executes a run on the model; whether it read what the model holds.
 fn replay(model: &mut BTreeMap<String, String>, run: &Run) -> bool {
-    let mut right = run.reads.iter().all(|(key, seen)| model.get(key) == seen.as_ref());
+    let mut right = run
+        .reads
+        .iter()
+        .all(|(key, seen)| model.get(key) == seen.as_ref());
     if let Some((from, to, seen)) = &run.count {
         let held = model.keys().filter(|key| from <= *key && *key < to).count();
         right &= held == *seen;
@@ -135,7 +156,9 @@ async fn open(store: &Arc<TestStore>, seed: u64, ambiguity: Ambiguity) -> Option
         ..small()
     };
     let path = Path::from(common::PREFIX);
-    Manifest::open_or_create(store.clone(), path, TestEnv::new(seed), options).await.ok()
+    Manifest::open_or_create(store.clone(), path, TestEnv::new(seed), options)
+        .await
+        .ok()
 }
 
 async fn check(actions: Vec<(usize, Action)>, ambiguity: Ambiguity) {
@@ -160,7 +183,9 @@ async fn check(actions: Vec<(usize, Action)>, ambiguity: Ambiguity) {
             }
             _ => {
                 let mut transaction = manifest.transaction();
-                let Some(run) = run_of(action, &mut transaction, step) else { continue };
+                let Some(run) = run_of(action, &mut transaction, step) else {
+                    continue;
+                };
                 let pending = transaction.submit().unwrap();
                 let id = pending.id();
                 let result = if matches!(action, Action::Cancelled { .. }) {
@@ -195,10 +220,17 @@ async fn check(actions: Vec<(usize, Action)>, ambiguity: Ambiguity) {
         }
     }
     let seqs: Vec<u64> = history.keys().copied().collect();
-    assert_eq!(seqs, (1..=fresh.snapshot().seq()).collect::<Vec<_>>(), "every seq is accounted for");
+    assert_eq!(
+        seqs,
+        (1..=fresh.snapshot().seq()).collect::<Vec<_>>(),
+        "every seq is accounted for"
+    );
     let mut model = BTreeMap::new();
     for (seq, run) in &history {
-        assert!(replay(&mut model, run), "commit {seq} read something else: {run:?}");
+        assert!(
+            replay(&mut model, run),
+            "commit {seq} read something else: {run:?}"
+        );
     }
     assert_eq!(truth(&store).await, model.into_iter().collect::<Vec<_>>());
     for manifest in &processes {
