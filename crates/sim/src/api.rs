@@ -31,6 +31,11 @@ pub fn steps() -> u64 {
     with(|engine| engine.steps)
 }
 
+/// Ends the world as soon as the running poll or device call returns.
+pub fn halt() {
+    with(|engine| engine.halted = true);
+}
+
 /// Adds a process. It is alive from the start and has no tasks.
 pub fn add_process(name: ProcessName) -> ProcessId {
     with(|engine| {
@@ -107,6 +112,20 @@ pub fn stall(process: ProcessId, duration: Duration) {
             u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX),
         )
     });
+}
+
+/// Ends everything that is still to befall processes: aims that have not struck are taken away.
+/// Returns the virtual time in nanoseconds at which the last running stall ends (now, if none
+/// runs).
+pub fn end_process_faults() -> u64 {
+    with(|engine| {
+        engine.aims.clear();
+        let stalls = engine
+            .processes
+            .iter()
+            .map(|process| process.stalled_until_ns);
+        stalls.fold(engine.now_ns, u64::max)
+    })
 }
 
 /// Whether `process` may act on the outside world just now. Devices ask this before a request

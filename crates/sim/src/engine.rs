@@ -90,6 +90,7 @@ pub(crate) enum Action {
     Wake(Waker),
     /// Nothing to do outside: go on.
     Nothing,
+    Halted,
     Deadlock,
     TimeLimit,
     StepLimit,
@@ -97,6 +98,7 @@ pub(crate) enum Action {
 
 pub(crate) struct Engine {
     pub(crate) running: bool,
+    pub(crate) halted: bool,
     pub(crate) now_ns: u64,
     pub(crate) time_limit_ns: u64,
     pub(crate) steps: u64,
@@ -122,6 +124,7 @@ impl Engine {
     fn new() -> Self {
         Engine {
             running: false,
+            halted: false,
             now_ns: 0,
             time_limit_ns: 0,
             steps: 0,
@@ -148,6 +151,7 @@ impl Engine {
     /// been taken out before.
     pub(crate) fn begin_world(&mut self, config: &crate::run::Config) {
         self.running = true;
+        self.halted = false;
         self.now_ns = 0;
         self.time_limit_ns =
             u64::try_from(config.limits.virtual_time.as_nanos()).unwrap_or(u64::MAX);
@@ -240,6 +244,9 @@ impl Engine {
 
     /// The next thing to do: a ready task if there is one, else the earliest event.
     pub(crate) fn next(&mut self) -> Action {
+        if self.halted {
+            return Action::Halted;
+        }
         while !self.ready.is_empty() {
             let slot = self.take_ready();
             let task = &mut self.tasks[slot as usize];

@@ -74,6 +74,8 @@ impl Config {
 pub enum Outcome<T> {
     /// The director's future completed.
     Done(T),
+    /// Somebody called [`halt`](crate::halt): a rule was broken, say.
+    Halted,
     /// Nothing is ready and no event is due: whatever still waits would wait for ever.
     Deadlock,
     /// The limit of virtual time was reached.
@@ -144,6 +146,7 @@ fn until_done<T>(result: &Cell<Option<T>>) -> Outcome<T> {
             Action::Device { device, token } => device.on_event(token),
             Action::Wake(waker) => waker.wake(),
             Action::Nothing => {}
+            Action::Halted => return Outcome::Halted,
             Action::Deadlock => return Outcome::Deadlock,
             Action::TimeLimit => return Outcome::TimeLimit,
             Action::StepLimit => return Outcome::StepLimit,

@@ -1,0 +1,193 @@
+//! The judge: every rule that a run must keep, checked at the event that could break it.
+//!
+//! The judge has its own picture of the world, built from two sources and nothing else: what
+//! clients did and saw ([`Judge::invoke`], [`Judge::saw`], [`Judge::respond`]), and what the store
+//! really holds (an [`Auditor`](crate::system::Auditor) reads every applied request and reports
+//! commits through [`Judge::commit`]). It shares no code with the system under test.
+//!
+//! | file | family of rules |
+//! |---|---|
+//! | `history` | acknowledged = present, failed = absent, unknown = at most once, each once, whole |
+//! | `reads` | every read equals the model at its snapshot; never stale, never backwards |
+//! | `model` | the reference: every version of every key |
+//! | `budget` | the exact number of requests of each operation |
+//! | `rule` | the rules, with the sentence and the class of each |
+
+mod budget;
+mod finding;
+mod history;
+mod model;
+mod reads;
+mod rule;
+
+use std::sync::Arc;
+
+use sim::ProcessId;
+
+pub use budget::{Budget, RequestKind};
+pub use finding::Finding;
+pub use history::{Ending, Failure};
+pub use model::Model;
+pub use rule::{Class, Rule};
+
+use crate::workload::{KeyId, OpId, Operation, ValueId, Write};
+
+/// A process's view of the system from one open to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionId(pub u32);
+
+#[derive(Clone, Copy, Debug, Default)]
+struct SessionState {
+    process: ProcessId,
+    /// Newest commit number that the session has seen.
+    floor: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OpState {
+    Running,
+    Acknowledged,
+    Failed,
+    Unknown,
+}
+
+/// What the judge knows of one operation.
+#[derive(Clone, Debug)]
+struct Op {
+    operation: Arc<Operation>,
+    session: SessionId,
+    process: ProcessId,
+    invoked_event: u64,
+    /// Newest commit that was certainly in the past when the operation began.
+    floor: u64,
+    /// Newest commit that its own session had seen when it began.
+    session_floor: u64,
+    snapshot: Option<u64>,
+    /// The commit that holds its writes, and the event at which that took effect.
+    committed: Option<(u64, u64)>,
+    state: OpState,
+}
+
+/// One commit of the log, as the store's truth shows it.
+#[derive(Clone, Copy, Debug)]
+struct Commit {
+    op: OpId,
+    event: u64,
+    /// Its writes, in `Judge::writes`.
+    writes: (u32, u32),
+}
+
+/// How often each check was made; shown in the summary.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CheckCounts {
+    /// Roots whose chain to their predecessor was recomputed.
+    pub chain: u64,
+    /// Commits and endings compared with the history.
+    pub history: u64,
+    /// Values (or absences) compared with the model.
+    pub model_reads: u64,
+    /// Operations whose place in real time was checked.
+    pub real_time: u64,
+    /// Requests compared with the budget.
+    pub budget: u64,
+}
+
+/// The judge of one world.
+#[derive(Debug, Default)]
+pub struct Judge {
+    ops: Vec<Op>,
+    sessions: Vec<SessionState>,
+    log: Vec<Commit>,
+    writes: Vec<(Write, Option<ValueId>)>,
+    model: Model,
+    effect: Vec<(KeyId, Option<ValueId>)>,
+    scratch_keys: Vec<KeyId>,
+    /// Newest commit that is certainly in the past: acknowledged, or seen by an ended operation.
+    floor: u64,
+    counts: CheckCounts,
+    findings: Vec<Finding>,
+}
+
+impl Judge {
+    /// A judge for a new world; keeps the memory of the last one.
+    pub fn reset(&mut self) {
+        self.ops.clear();
+        self.sessions.clear();
+        self.log.clear();
+        self.writes.clear();
+        self.model.reset();
+        self.floor = 0;
+        self.counts = CheckCounts::default();
+        self.findings.clear();
+    }
+
+    /// A process opened the system (again).
+    pub fn open_session(&mut self, process: ProcessId) -> SessionId {
+        self.sessions.push(SessionState { process, floor: 0 });
+        SessionId((self.sessions.len() - 1) as u32)
+    }
+
+    /// Number of the operation that will be invoked next.
+    #[must_use]
+    pub fn next_op(&self) -> OpId {
+        OpId(self.ops.len() as u32)
+    }
+
+    /// Number of commits so far.
+    #[must_use]
+    pub fn commits(&self) -> u64 {
+        self.log.len() as u64
+    }
+
+    /// How often each check was made.
+    #[must_use]
+    pub fn counts(&self) -> CheckCounts {
+        self.counts
+    }
+
+    /// The reference model.
+    #[must_use]
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The broken rules, in the order in which they were found; empty for a sound run.
+    #[must_use]
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// Counts `chain` checks made by an auditor.
+    pub fn count_chain_checks(&mut self, checks: u64) {
+        self.counts.chain += checks;
+    }
+
+    /// Counts requests that were compared with the budget.
+    pub fn count_budget_checks(&mut self, checks: u64) {
+        self.counts.budget += checks;
+    }
+
+    /// A rule is broken by what `process` did just now. The world is ended.
+    pub fn broken(&mut self, rule: Rule, process: ProcessId, what: String, evidence: &[u64]) {
+        let event = sim::emit_with(
+            process,
+            sim::trace::Kind::RuleBroken,
+            0,
+            rule as u64,
+            0,
+            || format!("{}: {what}", rule.sentence()),
+        );
+        let mut events = evidence.to_vec();
+        events.push(event);
+        events.dedup();
+        self.findings.push(Finding {
+            rule,
+            process,
+            at_ns: sim::now_ns(),
+            event,
+            evidence: events,
+            what,
+        });
+        sim::halt();
+    }
+}

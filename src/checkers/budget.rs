@@ -1,0 +1,134 @@
+//! The request budget: what an operation may cost, counted request by request.
+//!
+//! Each process keeps an account of credits for each kind of request. Beginning an operation
+//! grants what the operation costs when all goes well; a request that failed, or whose answer
+//! never came, grants what finding out and trying again costs. Sending a request takes one credit,
+//! and a request without a credit breaks the rule at the very event at which it is sent.
+//! When no operation of the process is running its account is closed: nothing is saved up.
+//!
+//! The account is generic. What an operation costs is the system's claim
+//! ([`SystemUnderTest`](crate::system::SystemUnderTest)); a system that claims nothing has none.
+
+/// Kinds of requests that are counted apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum RequestKind {
+    /// A PUT of the root.
+    RootPut,
+    /// A GET of the root.
+    RootGet,
+    /// A PUT of any other object.
+    OtherPut,
+    /// A GET of any other object.
+    OtherGet,
+}
+
+impl RequestKind {
+    /// Number of kinds.
+    pub const COUNT: usize = 4;
+
+    /// The name that people see.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            RequestKind::RootPut => "put root",
+            RequestKind::RootGet => "get root",
+            RequestKind::OtherPut => "put object",
+            RequestKind::OtherGet => "get object",
+        }
+    }
+}
+
+/// The account of one process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Budget {
+    credits: [u32; RequestKind::COUNT],
+    running: u32,
+    /// Requests that were compared with the account.
+    pub checked: u64,
+}
+
+impl Budget {
+    /// An operation begins, with these grants.
+    pub fn begin(&mut self, grants: &[(RequestKind, u32)]) {
+        self.running += 1;
+        self.grant(grants);
+    }
+
+    /// Something happened that justifies further requests.
+    pub fn grant(&mut self, grants: &[(RequestKind, u32)]) {
+        for &(kind, credits) in grants {
+            self.credits[kind as usize] += credits;
+        }
+    }
+
+    /// Raises the credits of `kind` to `credits`, if they are lower.
+    pub fn at_least(&mut self, kind: RequestKind, credits: u32) {
+        let own = &mut self.credits[kind as usize];
+        *own = (*own).max(credits);
+    }
+
+    /// A request is sent. False if no credit is left for it.
+    #[must_use]
+    pub fn spend(&mut self, kind: RequestKind) -> bool {
+        self.checked += 1;
+        let own = &mut self.credits[kind as usize];
+        match own.checked_sub(1) {
+            Some(left) => {
+                *own = left;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// An operation ended.
+    pub fn end(&mut self) {
+        self.running = self.running.saturating_sub(1);
+        if self.running == 0 {
+            self.credits = [0; RequestKind::COUNT];
+        }
+    }
+
+    /// An operation was given up. What finding out about its last request costs is still owed.
+    pub fn abandon(&mut self) {
+        self.running = self.running.saturating_sub(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMMIT: [(RequestKind, u32); 1] = [(RequestKind::RootPut, 1)];
+
+    #[test]
+    fn a_warm_commit_is_one_put_and_no_get() {
+        let mut budget = Budget::default();
+        budget.begin(&COMMIT);
+        assert!(budget.spend(RequestKind::RootPut));
+        assert!(!budget.spend(RequestKind::RootGet));
+        assert!(!budget.spend(RequestKind::RootPut));
+    }
+
+    #[test]
+    fn a_failure_pays_for_finding_out() {
+        let mut budget = Budget::default();
+        budget.begin(&COMMIT);
+        assert!(budget.spend(RequestKind::RootPut));
+        budget.grant(&[(RequestKind::RootGet, 1), (RequestKind::RootPut, 1)]);
+        assert!(budget.spend(RequestKind::RootGet) && budget.spend(RequestKind::RootPut));
+        assert!(!budget.spend(RequestKind::RootGet));
+    }
+
+    #[test]
+    fn credits_are_not_saved_for_later_operations() {
+        let mut budget = Budget::default();
+        budget.begin(&COMMIT);
+        budget.begin(&COMMIT);
+        assert!(budget.spend(RequestKind::RootPut));
+        budget.end();
+        budget.end();
+        assert!(!budget.spend(RequestKind::RootPut));
+    }
+}

@@ -1,0 +1,84 @@
+//! What befalls processes: crashes, stalls, partitions, clocks, twins, and spells of bad weather.
+
+use std::rc::Rc;
+
+use sim::{Aim, ProcessId};
+use sim_storage::Outage;
+
+use super::slot::keep_alive;
+use crate::swarm::{Blow, PlannedBlow};
+use crate::world::World;
+
+/// Process `process` of slot `index` begins operation `number`: the blows planned for that moment
+/// get under way.
+pub(super) fn strike_at(world: &Rc<World>, index: usize, number: u32, process: ProcessId) {
+    for (place, planned) in world.options.blows.iter().enumerate() {
+        if usize::from(planned.slot) == index && planned.operation == number {
+            let world = Rc::clone(world);
+            sim::spawn_on(ProcessId::WORLD, async move {
+                let planned = &world.options.blows[place];
+                sim::sleep(planned.delay).await;
+                if !world.is_quiet() && sim::is_alive(process) {
+                    strike(&world, index, planned, process);
+                }
+            });
+        }
+    }
+}
+
+fn strike(world: &Rc<World>, index: usize, planned: &PlannedBlow, process: ProcessId) {
+    let slot = &world.slots[index];
+    match &planned.blow {
+        Blow::Crash { restart_after } => {
+            slot.restart_after.set(*restart_after);
+            sim::fault(process, "fault.crash", 0, 0);
+            sim::crash(process);
+        }
+        Blow::Stall(duration) => {
+            sim::fault(process, "fault.stall", 0, 0);
+            sim::stall(process, *duration);
+        }
+        Blow::AtStep {
+            step,
+            after,
+            strike,
+        } => {
+            sim::aim(Aim {
+                process,
+                step: (*step).to_owned(),
+                after: *after,
+                strike: *strike,
+            });
+        }
+        Blow::Twin => {
+            sim::fault(process, "fault.twin", 0, 0);
+            let name = sim::ProcessName {
+                role: "twin",
+                number: index as u16 + 1,
+            };
+            let twin = sim::spawn_on(ProcessId::WORLD, keep_alive(Rc::clone(world), index, name));
+            slot.twins.borrow_mut().push(twin);
+        }
+        Blow::Clock(clock) => {
+            sim::fault(process, "fault.clock", 0, 0);
+            sim::set_clock(process, *clock);
+        }
+        Blow::Partition(duration) => {
+            let until_ns = sim::now_ns() + duration.as_nanos() as u64;
+            world.store.partition(process, until_ns);
+        }
+        Blow::Outage {
+            kind,
+            share_ppm,
+            duration,
+        } => {
+            let until_ns = sim::now_ns() + duration.as_nanos() as u64;
+            let outage = Outage {
+                kind: *kind,
+                share_ppm: *share_ppm,
+                until_ns,
+            };
+            world.store.set_outage(Some(outage));
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The quiet phase: no faults, and everybody must have the last word.
+//!
+//! Every process reads everything, every writer writes once more, and a newcomer opens the system
+//! and reads it whole. All of this must succeed, in bounded virtual time, and must show the model.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use sim::{ProcessId, ProcessName};
+
+use super::client::{perform, within};
+use crate::checkers::Ending;
+use crate::workload::{Freshness, KeyId, KeyRange, OpId, OpKind, Operation, ReadTarget, Write};
+use crate::world::{Opened, World};
+
+/// How long one process may take without faults, in requests.
+const PATIENCE_REQUESTS: u32 = 2_000;
+
+/// How often one operation may be tried.
+const TRIES: u32 = 20;
+
+/// Lets every process speak once more. Returns when all have, or when a rule is broken.
+pub(crate) async fn last_words(world: &Rc<World>) {
+    let patience = world.options.tuning.typical_request * PATIENCE_REQUESTS;
+    let mut speakers = Vec::new();
+    for (index, slot) in world.slots.iter().enumerate() {
+        let writes = index < usize::from(world.options.writers);
+        for (process, opened) in slot.processes.borrow().iter() {
+            if sim::is_alive(*process) {
+                speakers.push((*process, opened.clone(), writes));
+            }
+        }
+    }
+    let newcomer = sim::add_process(ProcessName {
+        role: "newcomer",
+        number: 0,
+    });
+    speakers.push((newcomer, None, false));
+    for (process, opened, writes) in speakers {
+        let task = sim::spawn_on(process, speak(Rc::clone(world), process, opened, writes));
+        if within(patience, task).await.is_none() {
+            let name = sim::process_names()[usize::from(process.0)];
+            world.stuck(
+                process,
+                format!("{name} did not finish within {patience:?} without faults"),
+            );
+        }
+    }
+}
+
+async fn speak(world: Rc<World>, process: ProcessId, opened: Option<Opened>, writes: bool) {
+    let opened = match opened {
+        Some(opened) => opened,
+        None => match world.open(process).await {
+            Ok(opened) => opened,
+            Err(error) => {
+                let name = sim::process_names()[usize::from(process.0)];
+                return world.stuck(process, format!("{name} cannot open the system: {error}"));
+            }
+        },
+    };
+    if writes && world.system.operations().contains(&OpKind::Put) {
+        insist(&world, &opened, process, OpKind::Put).await;
+    }
+    let read = match world.system.operations().contains(&OpKind::Scan) {
+        true => OpKind::Scan,
+        false => OpKind::Get,
+    };
+    insist(&world, &opened, process, read).await;
+}
+
+/// Does an operation that must succeed. Without faults a request can still take longer than a
+/// tight timer allows, so it may be tried again.
+async fn insist(world: &World, opened: &Opened, process: ProcessId, kind: OpKind) {
+    let mut ending = Ending::Unknown;
+    for _ in 0..TRIES {
+        let id = world.judge.lock().next_op();
+        let operation = Arc::new(last_operation(id, kind));
+        ending = perform(world, opened, operation, None).await;
+        if matches!(ending, Ending::Ok { .. }) {
+            return;
+        }
+    }
+    let name = sim::process_names()[usize::from(process.0)];
+    let what = format!(
+        "{name}'s {} ended as {ending:?} without faults, {TRIES} times",
+        kind.name()
+    );
+    world.stuck(process, what);
+}
+
+fn last_operation(id: OpId, kind: OpKind) -> Operation {
+    let (mut reads, mut writes) = (Vec::new(), Vec::new());
+    match kind {
+        OpKind::Put => writes.push(Write::Put(KeyId(0))),
+        OpKind::Get => reads.push(ReadTarget::Key(KeyId(0))),
+        _ => reads.push(ReadTarget::Range(KeyRange::ALL)),
+    }
+    Operation {
+        id,
+        kind,
+        freshness: Freshness::Strong,
+        reads,
+        writes,
+    }
+}

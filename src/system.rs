@@ -1,0 +1,257 @@
+//! The interface by which any system on `Arc<dyn ObjectStore>` is put under test.
+//!
+//! A system says how to open itself in a process, how to execute one operation, and what it
+//! claims. Everything else (worlds, faults, checks, search, reports) works for every system.
+//!
+//! ```text
+//!   operations ──▶ Session::execute ──▶ your code ──▶ Arc<dyn ObjectStore> (simulated)
+//!                        │                                   │ every applied request
+//!                        ▼                                   ▼
+//!                  Recorder: what was read             Auditor: what was committed
+//!                        └──────────────▶ Judge ◀────────────┘
+//! ```
+//!
+//! Two parts are yours to write beside the driver of your own API: the [`Session`], which turns an
+//! [`Operation`] into calls and tells the [`Recorder`] what they returned, and the [`Auditor`],
+//! which reads the bytes that reach the store and tells the [`Judge`] which commit they are. An
+//! auditor should share no code with the system: it is the second opinion.
+
+use std::fmt;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::LocalBoxFuture;
+use object_store::ObjectStore;
+use sim::{Draw, ProcessId};
+use sim_storage::model::Applied;
+
+use crate::checkers::{Ending, Judge, RequestKind};
+use crate::meter::Account;
+use crate::workload::{KeyId, KeyRange, OpId, OpKind, Operation, ValueId};
+
+/// A system that can be put under test.
+pub trait SystemUnderTest: fmt::Debug + Send + Sync {
+    /// Its name, as it stands in reports and after `--system`.
+    fn name(&self) -> &'static str;
+
+    /// What it promises.
+    fn guarantees(&self) -> Guarantees;
+
+    /// The kinds of operations that its sessions can execute.
+    fn operations(&self) -> &'static [OpKind];
+
+    /// The points that a campaign should reach, with what each means. The names are those of the
+    /// steps and marks that the system emits.
+    fn marks(&self) -> Vec<MarkInfo>;
+
+    /// Bugs that can be planted in it.
+    fn bugs(&self) -> Vec<BugInfo> {
+        Vec::new()
+    }
+
+    /// The same system with a bug planted; `None` if it has no bug of that name.
+    fn with_bug(&self, name: &str) -> Option<Arc<dyn SystemUnderTest>> {
+        let _ = name;
+        None
+    }
+
+    /// The options that it uses in a world of this tuning, for people to read.
+    fn describe(&self, tuning: &Tuning) -> String {
+        let _ = tuning;
+        String::new()
+    }
+
+    /// Opens the system in a process, creating it if it is not there.
+    fn open(
+        &self,
+        context: OpenContext,
+    ) -> LocalBoxFuture<'static, Result<Rc<dyn Session>, OpenError>>;
+
+    /// A fresh auditor for a world.
+    fn auditor(&self) -> Box<dyn Auditor>;
+}
+
+/// What a system promises.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Guarantees {
+    /// What its operations may cost. `None`: requests are not counted.
+    pub budget: Option<RequestBudget>,
+}
+
+/// What operations may cost, as credits of an [`Account`].
+#[derive(Clone, Copy, Debug)]
+pub struct RequestBudget {
+    /// Which kind of request a PUT (`true`) or GET (`false`) of an object is; `None`: not counted.
+    pub kind_of: fn(object: &str, verb: Verb) -> Option<RequestKind>,
+    /// Opening the system, or creating it.
+    pub opening: &'static [(RequestKind, u32)],
+    /// An operation that writes, without what it reads.
+    pub write: &'static [(RequestKind, u32)],
+    /// A strong read.
+    pub strong_read: &'static [(RequestKind, u32)],
+    /// Upkeep, once.
+    pub maintenance: &'static [(RequestKind, u32)],
+    /// After a request of the given kind that failed or was not answered.
+    pub after_failure: fn(RequestKind) -> &'static [(RequestKind, u32)],
+    /// After a GET of the root that returned a body: at most so many GETs of other objects.
+    pub objects_of_a_root: u32,
+}
+
+/// The two requests that are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// PUT.
+    Put,
+    /// GET or HEAD.
+    Get,
+}
+
+/// Why a mark need not be reached by every long run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rarity {
+    /// A long run must reach it.
+    Expected,
+    /// It takes a rare coincidence; the reason is in the sentence.
+    Rare,
+    /// Only a planted bug reaches it.
+    PlantedOnly,
+}
+
+/// A point that a campaign should reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MarkInfo {
+    /// The name, as it is emitted.
+    pub name: &'static str,
+    /// What it means that it was reached.
+    pub sentence: &'static str,
+    /// Whether a long run must reach it.
+    pub rarity: Rarity,
+}
+
+/// A bug that can be planted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BugInfo {
+    /// Its id, as it stands after `--bug`.
+    pub name: &'static str,
+    /// What it changes.
+    pub sentence: &'static str,
+    /// Where it was seen in real systems.
+    pub origin: &'static str,
+}
+
+/// How a world scales its systems: the same for all processes of the world.
+#[derive(Clone, Copy, Debug)]
+pub struct Tuning {
+    /// Random words for the system's own options.
+    pub draw: Draw,
+    /// What a small request of the world's store usually takes; timers should be a small multiple.
+    pub typical_request: Duration,
+}
+
+/// What a process opens the system with.
+#[derive(Debug)]
+pub struct OpenContext {
+    /// The process.
+    pub process: ProcessId,
+    /// The store, as this process reaches it.
+    pub store: Arc<dyn ObjectStore>,
+    /// Scale of the world.
+    pub tuning: Tuning,
+}
+
+/// Why a system could not be opened. The process tries again later.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The store did not answer; trying again is right.
+    #[error("unavailable: {0}")]
+    Unavailable(String),
+    /// Something that trying again will not mend.
+    #[error("{0}")]
+    Broken(String),
+}
+
+/// An opened system in one process. Several clients of the process use one session at once.
+pub trait Session {
+    /// Executes one operation, tells `seen` what it read, and returns how it ended.
+    ///
+    /// The written values are `ValueId::new(operation.id, position of the write)`; the operation's
+    /// number must be stored with the commit, so that the [`Auditor`] finds it.
+    fn execute<'a>(
+        &'a self,
+        operation: &'a Operation,
+        seen: &'a Recorder,
+    ) -> LocalBoxFuture<'a, Ending>;
+
+    /// Upkeep that somebody has to do now and then. Errors are the session's own business.
+    fn maintain(&self) -> LocalBoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+/// Reads what reaches the store and tells the judge which commits took effect.
+pub trait Auditor: fmt::Debug + Send {
+    /// An object changed, just now.
+    fn applied(&mut self, change: &Applied<'_>, judge: &mut Judge);
+}
+
+/// A judge that clients and the store's observer share. One thread runs a world, so nobody waits.
+#[derive(Clone, Debug, Default)]
+pub struct SharedJudge(Arc<Mutex<Judge>>);
+
+impl SharedJudge {
+    /// Locks the judge. The store must not be called meanwhile.
+    pub fn lock(&self) -> MutexGuard<'_, Judge> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells the judge what one operation read.
+#[derive(Debug)]
+pub struct Recorder {
+    judge: SharedJudge,
+    account: Arc<Account>,
+    op: OpId,
+    filling: u16,
+}
+
+impl Recorder {
+    pub(crate) fn new(judge: SharedJudge, account: Arc<Account>, op: OpId, filling: u16) -> Self {
+        Recorder {
+            judge,
+            account,
+            op,
+            filling,
+        }
+    }
+
+    /// The operation reads the state after commit `seq` (0: before the first commit).
+    pub fn snapshot(&self, seq: u64) {
+        self.judge.lock().snapshot(self.op, seq);
+    }
+
+    /// It saw this under `key`: the commit that wrote it, if the system tells it, and the bytes.
+    pub fn saw(&self, key: KeyId, found: Option<(Option<u64>, &[u8])>) {
+        self.judge.lock().saw(self.op, key, found);
+    }
+
+    /// It saw exactly this in `range`, in key order.
+    pub fn saw_range<'a>(
+        &self,
+        range: KeyRange,
+        found: impl IntoIterator<Item = (KeyId, Option<u64>, &'a [u8])>,
+    ) {
+        self.judge.lock().saw_range(self.op, range, found);
+    }
+
+    /// The bytes of write number `write` of the operation.
+    #[must_use]
+    pub fn value(&self, write: usize) -> Vec<u8> {
+        crate::workload::encode_value(ValueId::new(self.op, write), self.filling)
+    }
+
+    /// The operation makes one more strong read, for which it may send requests.
+    pub fn asks_once_more(&self) {
+        self.account.strong_read();
+    }
+}

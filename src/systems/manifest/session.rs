@@ -1,0 +1,201 @@
+//! Operations as calls of `manifest-core`'s public API, and the environment it runs in.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::LocalBoxFuture;
+use manifest_core::{
+    BoxFuture, Env, Error, KeyRange as ByteRange, Manifest, Options, Snapshot, Status,
+};
+use object_store::path::Path;
+use sim::{ProcessId, Site};
+
+use super::PREFIX;
+use crate::checkers::{Ending, Failure};
+use crate::system::{OpenContext, OpenError, Recorder, Session};
+use crate::workload::{Freshness, KeyId, KeyRange, Operation, ReadTarget, Write};
+
+/// Time and randomness of a simulated process.
+#[derive(Debug)]
+struct SimEnv {
+    process: ProcessId,
+}
+
+impl Env for SimEnv {
+    fn now(&self) -> Duration {
+        sim::monotonic()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(sim::sleep(duration))
+    }
+
+    fn random_u64(&self) -> u64 {
+        sim::draw(self.process, Site::SYSTEM).word_u64(0)
+    }
+}
+
+pub(super) async fn open(
+    context: OpenContext,
+    options: Options,
+) -> Result<Rc<dyn Session>, OpenError> {
+    let env = Arc::new(SimEnv {
+        process: context.process,
+    });
+    let opened = Manifest::open_or_create(context.store, Path::from(PREFIX), env, options).await;
+    match opened {
+        Ok(manifest) => Ok(Rc::new(ManifestSession { manifest }) as Rc<dyn Session>),
+        Err(error @ Error::Unavailable { .. }) => Err(OpenError::Unavailable(error.to_string())),
+        Err(error) => Err(OpenError::Broken(error.to_string())),
+    }
+}
+
+struct ManifestSession {
+    manifest: Manifest,
+}
+
+impl Session for ManifestSession {
+    fn execute<'a>(
+        &'a self,
+        operation: &'a Operation,
+        seen: &'a Recorder,
+    ) -> LocalBoxFuture<'a, Ending> {
+        Box::pin(async move {
+            match self.run(operation, seen).await {
+                Ok(ending) => ending,
+                Err(error) => self.ending_of(error, operation, seen).await,
+            }
+        })
+    }
+
+    fn maintain(&self) -> LocalBoxFuture<'_, ()> {
+        Box::pin(async {
+            // A failed upkeep loses nothing: the next one does the work.
+            let _ = self.manifest.maintain().await;
+        })
+    }
+}
+
+impl ManifestSession {
+    async fn run(&self, operation: &Operation, seen: &Recorder) -> Result<Ending, Error> {
+        if operation.writes.is_empty() {
+            let snapshot = self.base(operation.freshness).await?;
+            seen.snapshot(snapshot.seq());
+            read_snapshot(&snapshot, &operation.reads, seen);
+            return Ok(Ending::Ok { commit: None });
+        }
+        let mut transaction = if operation.reads.is_empty() {
+            self.manifest.transaction()
+        } else {
+            let base = self.base(operation.freshness).await?;
+            seen.snapshot(base.seq());
+            base.transaction()
+        };
+        for read in &operation.reads {
+            match *read {
+                ReadTarget::Key(key) => {
+                    let entry = transaction.get(key.encode());
+                    seen.saw(
+                        key,
+                        entry
+                            .as_ref()
+                            .map(|entry| (Some(entry.seq), &entry.value[..])),
+                    );
+                }
+                ReadTarget::Range(range) => {
+                    let rows = transaction.scan(byte_range(range));
+                    seen.saw_range(range, rows.iter().map(row));
+                }
+            }
+        }
+        for (index, write) in operation.writes.iter().enumerate() {
+            match *write {
+                Write::Put(key) => transaction.put(encoded(key), seen.value(index)),
+                Write::Delete(key) => transaction.delete(encoded(key)),
+                Write::DeleteRange(range) => transaction.delete_range(byte_range(range)),
+            };
+        }
+        transaction.set_metadata(Bytes::copy_from_slice(&operation.id.0.to_le_bytes()));
+        let commit = transaction.commit().await?;
+        Ok(Ending::Ok {
+            commit: Some(commit.seq),
+        })
+    }
+
+    async fn base(&self, freshness: Freshness) -> Result<Snapshot, Error> {
+        match freshness {
+            Freshness::Strong => self.manifest.read().await,
+            Freshness::Session => Ok(self.manifest.snapshot()),
+        }
+    }
+
+    async fn ending_of(&self, error: Error, operation: &Operation, seen: &Recorder) -> Ending {
+        match error {
+            Error::Conflict { key, seq } => Ending::Failed(Failure::Conflict {
+                key: KeyId::decode(&key),
+                seq,
+            }),
+            Error::OutcomeUnknown { id } => {
+                // Half of the clients ask what became of it, as they would after a restart.
+                if operation.id.0.is_multiple_of(2) {
+                    return Ending::Unknown;
+                }
+                seen.asks_once_more();
+                match self.manifest.status(id).await {
+                    Ok(Status::Committed { seq }) => {
+                        sim::mark("status.committed");
+                        Ending::Ok { commit: Some(seq) }
+                    }
+                    Ok(Status::NotCommitted) => {
+                        sim::mark("status.not_committed");
+                        Ending::Failed(Failure::Unavailable)
+                    }
+                    _ => Ending::Unknown,
+                }
+            }
+            Error::TooLarge { .. } => Ending::Failed(Failure::TooLarge),
+            Error::Corrupt { .. } => Ending::Failed(Failure::Corrupt),
+            _ => Ending::Failed(Failure::Unavailable),
+        }
+    }
+}
+
+fn read_snapshot(snapshot: &Snapshot, reads: &[ReadTarget], seen: &Recorder) {
+    for read in reads {
+        match *read {
+            ReadTarget::Key(key) => {
+                let entry = snapshot.get(key.encode());
+                seen.saw(
+                    key,
+                    entry
+                        .as_ref()
+                        .map(|entry| (Some(entry.seq), &entry.value[..])),
+                );
+            }
+            ReadTarget::Range(range) => {
+                let rows = snapshot.scan(byte_range(range));
+                seen.saw_range(range, rows.iter().map(row));
+            }
+        }
+    }
+}
+
+fn row(row: &(Bytes, manifest_core::Entry)) -> (KeyId, Option<u64>, &[u8]) {
+    let (key, entry) = row;
+    // Bytes that are no key of this world become a key that no client ever writes.
+    let key = KeyId::decode(key).unwrap_or(KeyId(9999));
+    (key, Some(entry.seq), &entry.value[..])
+}
+
+fn encoded(key: KeyId) -> Bytes {
+    Bytes::copy_from_slice(&key.encode())
+}
+
+fn byte_range(range: KeyRange) -> ByteRange {
+    ByteRange {
+        start: encoded(range.start),
+        end: range.end.map(encoded),
+    }
+}

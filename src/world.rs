@@ -1,0 +1,376 @@
+//! One world: processes, store and faults of one seed, judged while it runs.
+//!
+//! ```text
+//!  safety phase                                     quiet phase
+//!  ├─ processes start, crash, stall, take over ──┤├─ no faults: every process reads, writers write,
+//!  │  clients do their operations, faults strike  ││  a newcomer opens; everything must complete
+//! ```
+//! The director (process 0) starts one supervisor for each slot, waits for all of them, calms the
+//! store, and asks for the last word of every process. Rules are checked at the event by the
+//! [`Judge`](crate::checkers::Judge); a broken rule ends the world on the spot.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sim::trace::{Keep, Kind, Row};
+use sim::{Limits, Outcome, ProcessId, ProcessName};
+use sim_storage::fault::{FaultKind, FaultPlan};
+use sim_storage::model::{Applied, Observer};
+use sim_storage::{Setup, SimStore};
+
+use crate::checkers::{CheckCounts, Finding, Rule};
+use crate::meter::{Account, DamagedBodies, Metered};
+use crate::processes::{Slot, last_words, supervise};
+use crate::swarm::{SwarmOptions, WorldOptions, draw_world};
+use crate::system::{Auditor, OpenContext, OpenError, Session, SharedJudge, SystemUnderTest};
+
+/// Phases of a world, as they stand in the trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Phase {
+    /// Faults strike.
+    Safety = 1,
+    /// No faults: everything must finish.
+    Quiet = 2,
+}
+
+/// How a world ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// No rule was broken.
+    Pass,
+    /// A rule was broken.
+    Broken(Finding),
+    /// Something did not finish within the limits of the world.
+    Stuck(Finding),
+    /// The system under test panicked.
+    Panicked {
+        /// The process whose code panicked.
+        process: ProcessId,
+        /// What the panic said.
+        message: String,
+    },
+}
+
+/// What is known of a finished world.
+#[derive(Clone, Debug)]
+pub struct WorldReport {
+    /// Its seed.
+    pub seed: u64,
+    /// How it ended.
+    pub verdict: Verdict,
+    /// Requests that left a process.
+    pub requests: u64,
+    /// Operations that clients began.
+    pub operations: u64,
+    /// Commits in the log.
+    pub commits: u64,
+    /// How often each check was made.
+    pub checks: CheckCounts,
+    /// Steps, marks and faults that were reached, and how often.
+    pub counts: Vec<(&'static str, u32)>,
+    /// Virtual time at the end, in nanoseconds.
+    pub virtual_ns: u64,
+    /// Events of the trace.
+    pub events: u64,
+    /// Hash over all events.
+    pub fingerprint: u64,
+    /// The kept trace, if it was asked for.
+    pub trace: Vec<Row>,
+    /// What the world was like, if the trace was asked for.
+    pub description: String,
+}
+
+/// The things that worlds of one thread use one after another.
+#[derive(Debug)]
+pub struct Arena {
+    store: SimStore,
+    judge: SharedJudge,
+}
+
+impl Arena {
+    /// An arena for worlds of this thread.
+    #[must_use]
+    pub fn new() -> Self {
+        let profile = Arc::new(sim_storage::profile::Profile::s3());
+        Arena {
+            store: SimStore::new(profile),
+            judge: SharedJudge::default(),
+        }
+    }
+}
+
+impl Default for Arena {
+    fn default() -> Self {
+        Arena::new()
+    }
+}
+
+/// What the parts of a running world share.
+pub(crate) struct World {
+    pub(crate) options: WorldOptions,
+    pub(crate) system: Arc<dyn SystemUnderTest>,
+    pub(crate) store: SimStore,
+    pub(crate) judge: SharedJudge,
+    pub(crate) slots: Vec<Slot>,
+    accounts: RefCell<Vec<Arc<Account>>>,
+    phase: Cell<Phase>,
+    operations: Cell<u64>,
+}
+
+/// An opened system with the account that its requests are counted on.
+#[derive(Clone)]
+pub(crate) struct Opened {
+    pub(crate) session: Rc<dyn Session>,
+    pub(crate) account: Arc<Account>,
+    pub(crate) id: crate::checkers::SessionId,
+}
+
+impl World {
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.phase.get() == Phase::Quiet
+    }
+
+    pub(crate) fn count_operation(&self) {
+        self.operations.set(self.operations.get() + 1);
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.phase.set(phase);
+        sim::emit_with(ProcessId::WORLD, Kind::Phase, 0, phase as u64, 0, || {
+            format!("{phase:?} phase")
+        });
+    }
+
+    /// Opens the system in a process, once.
+    pub(crate) async fn open(&self, process: ProcessId) -> Result<Opened, OpenError> {
+        let damaged_bodies = match self.options.rates.rate(FaultKind::ShortBody) {
+            0 => DamagedBodies::Never,
+            _ => DamagedBodies::Possible,
+        };
+        let claims = self.system.guarantees().budget;
+        let account = Arc::new(Account::new(
+            process,
+            claims,
+            damaged_bodies,
+            self.judge.clone(),
+        ));
+        self.accounts.borrow_mut().push(Arc::clone(&account));
+        account.begin_opening();
+        let store = Arc::new(Metered::new(
+            self.store.client(process),
+            Arc::clone(&account),
+        ));
+        let context = OpenContext {
+            process,
+            store,
+            tuning: self.options.tuning,
+        };
+        let session = self.system.open(context).await?;
+        account.end();
+        let id = self.judge.lock().open_session(process);
+        Ok(Opened {
+            session,
+            account,
+            id,
+        })
+    }
+
+    /// Breaks the rule that everything completes.
+    pub(crate) fn stuck(&self, process: ProcessId, what: String) {
+        self.judge.lock().broken(Rule::Progress, process, what, &[]);
+    }
+}
+
+/// Shows every applied request to the auditor of the world.
+struct Watcher {
+    auditor: Box<dyn Auditor>,
+    judge: SharedJudge,
+}
+
+impl Observer for Watcher {
+    fn applied(&mut self, change: &Applied<'_>) {
+        self.auditor.applied(change, &mut self.judge.lock());
+    }
+}
+
+/// Runs the world of `seed`.
+#[must_use]
+pub fn run_seed(
+    arena: &Arena,
+    seed: u64,
+    system: &Arc<dyn SystemUnderTest>,
+    swarm: &SwarmOptions,
+    keep: Keep,
+) -> WorldReport {
+    let config = sim::Config {
+        seed,
+        keep,
+        limits: limits(swarm),
+    };
+    let slot: Rc<RefCell<Option<Rc<World>>>> = Rc::default();
+    let outcome = sim::run(&config, || {
+        let world = build(arena, seed, Arc::clone(system), swarm);
+        *slot.borrow_mut() = Some(Rc::clone(&world));
+        direct(world)
+    });
+    let world = slot.borrow_mut().take();
+    report(arena, world.as_deref(), seed, outcome, keep)
+}
+
+fn limits(swarm: &SwarmOptions) -> Limits {
+    let operations = u64::from(swarm.operations.unwrap_or(1000));
+    Limits {
+        virtual_time: Duration::from_secs(3600 * (24 + operations / 50)),
+        steps: 1_000_000 + operations * 2_000,
+    }
+}
+
+fn build(
+    arena: &Arena,
+    seed: u64,
+    system: Arc<dyn SystemUnderTest>,
+    swarm: &SwarmOptions,
+) -> Rc<World> {
+    let (store, judge) = (arena.store.clone(), arena.judge.clone());
+    let options = draw_world(seed, &*system, swarm);
+    judge.lock().reset();
+    store.begin(Setup {
+        profile: Arc::clone(&options.profile),
+        rates: options.rates.clone(),
+        plan: FaultPlan::default(),
+        timeout_ns: options.transport_timeout.as_nanos() as u64,
+    });
+    store.watch(Box::new(Watcher {
+        auditor: system.auditor(),
+        judge: judge.clone(),
+    }));
+    let slots = (0..options.slots())
+        .map(|index| Slot::new(index, &options))
+        .collect();
+    Rc::new(World {
+        options,
+        system,
+        store,
+        judge,
+        slots,
+        accounts: RefCell::default(),
+        phase: Cell::new(Phase::Safety),
+        operations: Cell::new(0),
+    })
+}
+
+async fn direct(world: Rc<World>) {
+    world.enter(Phase::Safety);
+    let supervisors: Vec<_> = (0..world.slots.len())
+        .map(|index| sim::spawn(supervise(Rc::clone(&world), index)))
+        .collect();
+    for supervisor in supervisors {
+        // A supervisor runs in process 0, which nothing crashes.
+        let _ = supervisor.await;
+    }
+    world.store.calm();
+    world.enter(Phase::Quiet);
+    let calm_at_ns = sim::end_process_faults();
+    sim::sleep(Duration::from_nanos(calm_at_ns - sim::now_ns())).await;
+    last_words(&world).await;
+}
+
+fn report(
+    arena: &Arena,
+    world: Option<&World>,
+    seed: u64,
+    outcome: Outcome<()>,
+    keep: Keep,
+) -> WorldReport {
+    let judge = arena.judge.lock();
+    let finding = judge
+        .findings()
+        .iter()
+        .min_by_key(|finding| (finding.event, finding.rule.class()));
+    let limit_reached = |what: &str| {
+        Verdict::Stuck(Finding {
+            rule: Rule::Progress,
+            process: ProcessId::WORLD,
+            at_ns: sim::now_ns(),
+            event: sim::event_count(),
+            evidence: Vec::new(),
+            what: what.to_owned(),
+        })
+    };
+    let verdict = match (outcome, finding) {
+        (Outcome::Panicked { process, message }, _) => Verdict::Panicked { process, message },
+        (_, Some(finding)) if finding.rule == Rule::Progress => Verdict::Stuck(finding.clone()),
+        (_, Some(finding)) => Verdict::Broken(finding.clone()),
+        (Outcome::Done(()) | Outcome::Halted, None) => Verdict::Pass,
+        (Outcome::Deadlock, None) => {
+            limit_reached("every task waits and nothing will ever wake one")
+        }
+        (Outcome::TimeLimit, None) => {
+            limit_reached("the world did not end within its virtual time")
+        }
+        (Outcome::StepLimit, None) => {
+            limit_reached("tasks run on and on without letting time pass")
+        }
+    };
+    let mut counts = Vec::new();
+    sim::each_count(|name, count| counts.push((name, count)));
+    let mut checks = judge.counts();
+    let requests = sim::process_names()
+        .iter()
+        .enumerate()
+        .map(|(process, _)| u64::from(arena.store.requests_of(ProcessId(process as u16))))
+        .sum();
+    if let Some(world) = world {
+        checks.budget = world
+            .accounts
+            .borrow()
+            .iter()
+            .map(|account| account.checked())
+            .sum();
+    }
+    let (mut trace, mut description) = (Vec::new(), String::new());
+    if keep != Keep::Hash {
+        let names = sim::process_names();
+        trace = sim::with_trace(|trace| trace.kept().map(|kept| Row::new(kept, &names)).collect());
+        if let Some(world) = world {
+            let system = world.system.describe(&world.options.tuning);
+            description = format!(
+                "{}\n{}: {system}",
+                world.options.describe(),
+                world.system.name()
+            );
+        }
+    }
+    WorldReport {
+        seed,
+        verdict,
+        requests,
+        operations: world.map_or(0, |world| world.operations.get()),
+        commits: judge.commits(),
+        checks,
+        counts,
+        virtual_ns: sim::now_ns(),
+        events: sim::event_count(),
+        fingerprint: sim::fingerprint(),
+        trace,
+        description,
+    }
+}
+
+/// The name of a slot's process.
+pub(crate) fn slot_name(index: usize, options: &WorldOptions) -> ProcessName {
+    let writers = usize::from(options.writers);
+    match index < writers {
+        true => ProcessName {
+            role: "writer",
+            number: index as u16 + 1,
+        },
+        false => ProcessName {
+            role: "reader",
+            number: (index - writers) as u16 + 1,
+        },
+    }
+}
