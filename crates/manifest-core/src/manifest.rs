@@ -303,14 +303,12 @@ impl Manifest {
 
     /// Whether a strong read is answered from memory. Never, without the bug.
     fn serves_stale_reads(&self) -> bool {
-        #[cfg(feature = "planted-bugs")]
-        if self.inner.bugs.is(PlantedBug::HeadCacheStale) {
-            let confirmed_at = lock(&self.inner.state).confirmed_at;
-            let age = self.inner.requests.env.now().saturating_sub(confirmed_at);
-            return age < self.inner.options.planted_cache_age;
+        if !self.inner.bugs.is(PlantedBug::HeadCacheStale) {
+            return false;
         }
-        let _ = PlantedBug::HeadCacheStale;
-        false
+        let confirmed_at = lock(&self.inner.state).confirmed_at;
+        let age = self.inner.requests.env.now().saturating_sub(confirmed_at);
+        age < self.inner.bugs.cache_age()
     }
 }
 

@@ -89,6 +89,8 @@ impl std::str::FromStr for PlantedBug {
 pub(crate) struct Bugs {
     #[cfg(feature = "planted-bugs")]
     planted: Option<PlantedBug>,
+    #[cfg(feature = "planted-bugs")]
+    cache_age: std::time::Duration,
 }
 
 impl Bugs {
@@ -118,5 +120,17 @@ impl Bugs {
     #[inline(always)]
     pub(crate) const fn is(self, _: PlantedBug) -> bool {
         false
+    }
+
+    /// How old a head [`PlantedBug::HeadCacheStale`] serves.
+    #[cfg(feature = "planted-bugs")]
+    pub(crate) fn cache_age(self) -> std::time::Duration {
+        self.cache_age
+    }
+
+    /// None at all.
+    #[cfg(not(feature = "planted-bugs"))]
+    pub(crate) const fn cache_age(self) -> std::time::Duration {
+        std::time::Duration::ZERO
     }
 }

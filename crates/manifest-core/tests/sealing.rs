@@ -4,10 +4,7 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{
-    Fault, Kind, TestStore, contents, create, create_with, open, open_with, pairs, put, small,
-    truth,
-};
+use common::{Fault, Kind, TestStore, contents, create, open, open_with, put, small, truth};
 use manifest_core::{Error, Limit, Maintenance, Manifest, Options};
 use object_store::path::Path;
 use object_store::{ObjectStoreExt, PutPayload};
@@ -304,6 +301,4 @@ async fn segments_are_read_in_parallel() {
     };
     let (manifest, ()) = tokio::join!(open, check);
     assert_eq!(contents(&manifest.snapshot()), truth(&store).await);
-    let _ = create_with;
-    let _ = pairs;
 }
