@@ -99,6 +99,7 @@ impl Bugs {
     pub(crate) fn of(options: &crate::Options) -> Self {
         Self {
             planted: options.planted,
+            cache_age: options.planted_cache_age,
         }
     }
 
