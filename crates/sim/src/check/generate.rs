@@ -5,6 +5,7 @@
 //! construction, has any degree of overlap and any share of unknown outcomes, and knows its own
 //! commit log. [`damage`] then breaks it in one place.
 
+use super::index::ValueIndex;
 use super::whitebox::LogEntry;
 use crate::history::{Access, EventKind, History, Key, OpId, Outcome, Value};
 
@@ -361,45 +362,41 @@ struct Read {
     key: Key,
     value: Value,
     version: Option<u64>,
+    /// Total index at which the write of the value began; 0 for the initial value.
+    born: u32,
 }
 
 type Change = (u32, Value, Option<u64>);
 
 fn reads(history: &History) -> Vec<Read> {
+    let mut born = ValueIndex::with_capacity(history.access_count());
+    for (op, entry) in history.ops() {
+        for (_, key, access) in history.accesses(op) {
+            if let Access::Write { value } | Access::Update { value, .. } = access {
+                born.insert(key, value, entry.invoke);
+            }
+        }
+    }
     let mut reads = Vec::new();
-    for (op, entry) in history
-        .ops()
-        .filter(|(_, entry)| entry.outcome == Outcome::Ok)
-    {
-        let _ = entry;
+    for (op, _) in history.ops().filter(|(_, entry)| entry.outcome == Outcome::Ok) {
         for (number, key, access) in history.accesses(op) {
             if let Access::Read { value, version } = access {
-                reads.push(Read {
-                    number,
-                    op,
-                    key,
-                    value,
-                    version,
-                });
+                let born = born.get(key, value).unwrap_or(0);
+                reads.push(Read { number, op, key, value, version, born });
             }
         }
     }
     reads
 }
 
-/// The value of an earlier read of the same key whose version was replaced before `pick` began.
+/// The value of an earlier read of the same key that was certainly replaced before `pick` began:
+/// one read of it had ended before the write of another value began, and that one was read too.
 fn stale(history: &History, reads: &[Read], pick: Read) -> Vec<Change> {
     let begun = history.op(pick.op).invoke;
-    let ended = |read: &Read| history.op(read.op).deadline() < begun;
-    let mut past = reads
-        .iter()
-        .rev()
-        .filter(|read| read.key == pick.key && ended(read));
-    let Some(seen) = past.next() else {
-        return Vec::new();
-    };
-    // Somebody had seen `seen` before `pick` began, so a version before that one is stale.
-    match past.find(|read| read.value != seen.value && read.version < seen.version) {
+    let end = |read: &Read| history.op(read.op).deadline();
+    let mut past = reads.iter().rev().filter(|read| read.key == pick.key && end(read) < begun);
+    let Some(seen) = past.next() else { return Vec::new() };
+    match past.find(|read| end(read) < seen.born) {
         Some(old) => vec![(pick.number, old.value, old.version)],
         None => Vec::new(),
     }

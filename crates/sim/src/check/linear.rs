@@ -100,7 +100,7 @@ pub(crate) fn component(
     match Shape::of(history, ops.iter().copied()) {
         Shape::Other => Verdict::Undecided(Undecided::Unsupported { what: "addition" }),
         Shape::Lists => by_search(budget),
-        Shape::Values if most_at_once(history, ops) <= FEW_AT_ONCE && !is_long(ops) => first_of(
+        Shape::Values if is_one_key(history, ops) && most_at_once(history, ops) <= FEW_AT_ONCE => first_of(
             by_search(Budget {
                 steps: budget.steps / 10,
             }),
@@ -110,8 +110,9 @@ pub(crate) fn component(
     }
 }
 
-fn is_long(ops: &[OpId]) -> bool {
-    ops.len() > 20_000
+fn is_one_key(history: &History, ops: &[OpId]) -> bool {
+    let mut keys = ops.iter().flat_map(|&op| history.accesses(op)).map(|(_, key, _)| key);
+    keys.next().is_none_or(|first| keys.all(|key| key == first))
 }
 
 fn first_of(one: Verdict<Found>, other: impl FnOnce() -> Verdict<Found>) -> Verdict<Found> {

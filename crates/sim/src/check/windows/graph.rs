@@ -22,6 +22,8 @@ pub(super) struct Graph {
     edges: Vec<Edge>,
     /// Transactions whose window changed and whose clauses are to be looked at again.
     pub(super) changed: Vec<Txn>,
+    /// Transactions visited, for the budget.
+    pub(super) visited: u64,
     work: Vec<Txn>,
     stamp: Vec<u32>,
     now: u32,
@@ -47,6 +49,7 @@ impl Graph {
             into: vec![NONE; windows.len()],
             edges: Vec::new(),
             changed: Vec::new(),
+            visited: 0,
             work: Vec::new(),
             stamp: vec![0; windows.len()],
             now: 0,
@@ -199,6 +202,7 @@ impl Graph {
                 return true;
             }
             visited += 1;
+            self.visited += 1;
             if visited > limit {
                 return false;
             }
