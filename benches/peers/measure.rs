@@ -25,7 +25,7 @@ impl Options {
     /// Reads the arguments after the name of the program.
     pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut options = Options {
-            rounds: 11,
+            rounds: 9,
             slice: Duration::from_millis(900),
             only: String::new(),
         };

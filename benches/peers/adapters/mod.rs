@@ -1,5 +1,6 @@
 //! The simulators, each in the way in which its users would write this world.
 
+mod bare;
 mod madsim_rpc;
 mod madsim_tasks;
 mod shuttle_tasks;
@@ -29,7 +30,7 @@ pub(crate) struct Peer {
 }
 
 /// All rows; the first is what the others are compared with.
-pub(crate) const PEERS: [Peer; 9] = [
+pub(crate) const PEERS: [Peer; 10] = [
     Peer {
         name: "sim, store device",
         does: "request, apply and reply as events of a store outside the clients; keyed ChaCha draw, 3 traced and hashed events for each request; order of ready tasks drawn",
@@ -69,6 +70,11 @@ pub(crate) const PEERS: [Peer; 9] = [
         name: "turmoil, TCP",
         does: "6 hosts with a runtime each, simulated TCP connections; ticks of 1 ms",
         run: turmoil_tcp::run,
+    },
+    Peer {
+        name: "bare executor",
+        does: "a floor, not a simulator: boxed futures, a timer heap, clients sleep there and back",
+        run: bare::run,
     },
     Peer {
         name: "shuttle, tasks",
