@@ -235,9 +235,9 @@ impl ObjectStore for Client {
             })
             .await;
         match answer {
-            Ok(Reply::Read(read)) => {
+            Ok(Reply::Read(mut read)) => {
                 let ids = self.profile.version_ids;
-                let body = stream::once(std::future::ready(Ok(read.body.clone())));
+                let body = stream::once(std::future::ready(Ok(std::mem::take(&mut read.body))));
                 Ok(GetResult {
                     payload: GetResultPayload::Stream(body.boxed()),
                     meta: convert::meta(location.clone(), &read, ids),
