@@ -378,11 +378,21 @@ fn reads(history: &History) -> Vec<Read> {
         }
     }
     let mut reads = Vec::new();
-    for (op, _) in history.ops().filter(|(_, entry)| entry.outcome == Outcome::Ok) {
+    for (op, _) in history
+        .ops()
+        .filter(|(_, entry)| entry.outcome == Outcome::Ok)
+    {
         for (number, key, access) in history.accesses(op) {
             if let Access::Read { value, version } = access {
                 let born = born.get(key, value).unwrap_or(0);
-                reads.push(Read { number, op, key, value, version, born });
+                reads.push(Read {
+                    number,
+                    op,
+                    key,
+                    value,
+                    version,
+                    born,
+                });
             }
         }
     }
@@ -394,8 +404,13 @@ fn reads(history: &History) -> Vec<Read> {
 fn stale(history: &History, reads: &[Read], pick: Read) -> Vec<Change> {
     let begun = history.op(pick.op).invoke;
     let end = |read: &Read| history.op(read.op).deadline();
-    let mut past = reads.iter().rev().filter(|read| read.key == pick.key && end(read) < begun);
-    let Some(seen) = past.next() else { return Vec::new() };
+    let mut past = reads
+        .iter()
+        .rev()
+        .filter(|read| read.key == pick.key && end(read) < begun);
+    let Some(seen) = past.next() else {
+        return Vec::new();
+    };
     match past.find(|read| end(read) < seen.born) {
         Some(old) => vec![(pick.number, old.value, old.version)],
         None => Vec::new(),

@@ -100,18 +100,23 @@ pub(crate) fn component(
     match Shape::of(history, ops.iter().copied()) {
         Shape::Other => Verdict::Undecided(Undecided::Unsupported { what: "addition" }),
         Shape::Lists => by_search(budget),
-        Shape::Values if is_one_key(history, ops) && most_at_once(history, ops) <= FEW_AT_ONCE => first_of(
-            by_search(Budget {
-                steps: budget.steps / 10,
-            }),
-            || first_of(by_windows(), || by_search(budget)),
-        ),
+        Shape::Values if is_one_key(history, ops) && most_at_once(history, ops) <= FEW_AT_ONCE => {
+            first_of(
+                by_search(Budget {
+                    steps: budget.steps / 10,
+                }),
+                || first_of(by_windows(), || by_search(budget)),
+            )
+        }
         Shape::Values => first_of(by_windows(), || by_search(budget)),
     }
 }
 
 fn is_one_key(history: &History, ops: &[OpId]) -> bool {
-    let mut keys = ops.iter().flat_map(|&op| history.accesses(op)).map(|(_, key, _)| key);
+    let mut keys = ops
+        .iter()
+        .flat_map(|&op| history.accesses(op))
+        .map(|(_, key, _)| key);
     keys.next().is_none_or(|first| keys.all(|key| key == first))
 }
 

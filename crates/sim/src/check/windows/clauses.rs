@@ -78,6 +78,8 @@ impl<'p> Solver<'p> {
             happened: problem.certain.clone(),
             clauses: Clauses::new(problem),
             ambiguous: Vec::new(),
+            first: Vec::new(),
+            saturated: 0,
             settled: vec![Vec::new(); problem.keys],
             trail: Vec::new(),
             steps_left: budget.steps,
@@ -100,6 +102,7 @@ impl<'p> Solver<'p> {
         self.propagate()?;
         self.sharpen()?;
         self.trail.clear();
+        self.saturated = self.clauses.all.len() as u32;
         Ok(())
     }
 
@@ -239,6 +242,8 @@ impl<'p> Solver<'p> {
     pub(super) fn edge(&mut self, from: Txn, to: Txn) -> Result<(), Conflict> {
         let mut changes = Vec::new();
         let result = self.graph.add(from, to, &mut changes);
+        let work = 1 + changes.len() as u64 + std::mem::take(&mut self.graph.visited);
+        self.steps_left = self.steps_left.saturating_sub(work);
         self.trail.extend(changes.into_iter().map(Change::Graph));
         result
     }

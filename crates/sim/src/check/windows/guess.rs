@@ -26,12 +26,17 @@ enum What {
     },
 }
 
+/// How often a search begins anew with a clause that failed on both sides put first: the wrong
+/// guess is usually near that clause, and far from the guesses made last.
+const RESTARTS: u32 = 1_000;
+
 impl Solver<'_> {
     /// Guesses until everything is decided, or nothing is left to guess.
     pub(super) fn guess(&mut self) -> Verdict<Vec<OpId>> {
         let mut guesses: Vec<Guess> = Vec::new();
         let mut cursor = (0, 0);
-        loop {
+        let mut restarts_left = RESTARTS;
+        'search: loop {
             if self.steps_left == 0 {
                 return Verdict::Undecided(Undecided::Budget {
                     steps: self.budget.steps,
@@ -59,7 +64,14 @@ impl Solver<'_> {
                     Some(Ok(())) => break,
                     Some(Err(_)) => {}
                     None => {
-                        guesses.pop();
+                        let failed = guesses.pop();
+                        if restarts_left > 0 && guesses.len() > 1 && self.blame_clause(failed) {
+                            restarts_left -= 1;
+                            self.undo(0);
+                            guesses.clear();
+                            cursor = (0, 0);
+                            continue 'search;
+                        }
                     }
                 }
                 if self.steps_left == 0 {
@@ -71,7 +83,35 @@ impl Solver<'_> {
         }
     }
 
+    /// Puts a clause that failed on both sides first. False if it is first already, or was not
+    /// there before the guessing began.
+    fn blame_clause(&mut self, failed: Option<Guess>) -> bool {
+        let Some(Guess {
+            what: What::Clause { number, .. },
+            ..
+        }) = failed
+        else {
+            return false;
+        };
+        if number >= self.saturated || self.first.last() == Some(&number) {
+            return false;
+        }
+        self.first.retain(|&other| other != number);
+        self.first.push(number);
+        true
+    }
+
     fn next_guess(&mut self, cursor: &mut (usize, usize)) -> Option<Guess> {
+        for &number in self.first.iter().rev() {
+            if self.clauses.all[number as usize].open {
+                let what = What::Clause { number, left: None };
+                return Some(Guess {
+                    trail: self.trail.len(),
+                    cursor: *cursor,
+                    what,
+                });
+            }
+        }
         while let Some(&read) = self.ambiguous.get(cursor.0) {
             if self.from[read as usize] == NONE {
                 let left = self.candidates(read);

@@ -82,6 +82,10 @@ struct Solver<'p> {
     clauses: clauses::Clauses,
     /// Reads whose writer is not settled, oldest first.
     ambiguous: Vec<u32>,
+    /// Clauses of which a search has failed on both sides: to be guessed first, the last first.
+    first: Vec<u32>,
+    /// Number of clauses before the first guess.
+    saturated: u32,
     /// Per key: reads with a writer.
     settled: Vec<Vec<u32>>,
     trail: Vec<Change>,
