@@ -90,6 +90,20 @@ pub struct CheckCounts {
     pub real_time: u64,
     /// Requests compared with the budget.
     pub budget: u64,
+    /// Whole histories checked once more, by a checker that shares no code with the judge.
+    pub serializable: u64,
+}
+
+impl CheckCounts {
+    /// Adds the counts of another world.
+    pub fn add(&mut self, more: &CheckCounts) {
+        self.chain += more.chain;
+        self.history += more.history;
+        self.model_reads += more.model_reads;
+        self.real_time += more.real_time;
+        self.budget += more.budget;
+        self.serializable += more.serializable;
+    }
 }
 
 /// The judge of one world.

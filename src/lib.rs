@@ -9,9 +9,14 @@
 //! under test, implement [`system::SystemUnderTest`] and call [`cli::main`]; `examples/numbered_log.rs`
 //! does it in under two hundred lines.
 
+pub mod campaign;
 pub mod checkers;
-pub mod meter;
+pub mod cli;
+pub mod diagnosis;
+mod meter;
+pub mod panics;
 mod processes;
+pub mod report;
 pub mod swarm;
 pub mod system;
 pub mod systems;

@@ -301,7 +301,10 @@ fn report(
         })
     };
     let verdict = match (outcome, finding) {
-        (Outcome::Panicked { process, message }, _) => Verdict::Panicked { process, message },
+        (Outcome::Panicked { process, message }, _) => {
+            let place = crate::panics::place().unwrap_or_default();
+            Verdict::Panicked { process, message: format!("{message} ({place})") }
+        }
         (_, Some(finding)) if finding.rule == Rule::Progress => Verdict::Stuck(finding.clone()),
         (_, Some(finding)) => Verdict::Broken(finding.clone()),
         (Outcome::Done(()) | Outcome::Halted, None) => Verdict::Pass,

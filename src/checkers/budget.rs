@@ -43,6 +43,8 @@ impl RequestKind {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Budget {
     credits: [u32; RequestKind::COUNT],
+    /// What operations that were given up have left to a later one: it does not expire.
+    owed: [u32; RequestKind::COUNT],
     running: u32,
     /// Requests that were compared with the account.
     pub checked: u64,
@@ -72,14 +74,13 @@ impl Budget {
     #[must_use]
     pub fn spend(&mut self, kind: RequestKind) -> bool {
         self.checked += 1;
-        let own = &mut self.credits[kind as usize];
-        match own.checked_sub(1) {
-            Some(left) => {
-                *own = left;
-                true
+        for account in [&mut self.credits, &mut self.owed] {
+            if let Some(left) = account[kind as usize].checked_sub(1) {
+                account[kind as usize] = left;
+                return true;
             }
-            None => false,
         }
+        false
     }
 
     /// An operation ended.
@@ -93,6 +94,9 @@ impl Budget {
     /// An operation was given up. What finding out about its last request costs is still owed.
     pub fn abandon(&mut self) {
         self.running = self.running.saturating_sub(1);
+        for (owed, credits) in self.owed.iter_mut().zip(self.credits) {
+            *owed = (*owed).max(credits);
+        }
     }
 }
 

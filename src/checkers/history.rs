@@ -255,8 +255,13 @@ impl Judge {
         };
         match ending {
             Ending::Ok { commit } => self.acknowledged(id, commit, event),
-            Ending::Failed(failure) => self.failed(id, failure, event),
-            Ending::Unknown => {}
+            Ending::Failed(failure) => {
+                if matches!(failure, Failure::Conflict { .. }) {
+                    sim::count("outcome.conflict");
+                }
+                self.failed(id, failure, event);
+            }
+            Ending::Unknown => sim::count("outcome.unknown"),
         }
         self.now_past(id, ending);
     }

@@ -1,0 +1,278 @@
+//! A campaign: many seeds, several workers, one summary.
+//!
+//! Every worker runs whole worlds and keeps a summary of its own; summaries are merged at the end.
+//! Merging is commutative and associative and keeps the smallest seeds of each group of failures,
+//! so the result is the same for any number of workers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sim::trace::Keep;
+
+use crate::checkers::{CheckCounts, Class, Rule};
+use crate::panics;
+use crate::swarm::SwarmOptions;
+use crate::system::SystemUnderTest;
+use crate::world::{Arena, Verdict, WorldReport, run_seed};
+
+/// Seeds of a group of failures that are kept; the others are only counted.
+pub const KEPT_SEEDS: usize = 16;
+
+/// Seeds that a worker takes at once.
+const CHUNK: u64 = 16;
+
+/// What a campaign runs.
+#[derive(Clone, Debug)]
+pub struct Campaign {
+    /// First seed.
+    pub first_seed: u64,
+    /// Number of seeds.
+    pub iterations: u64,
+    /// The system under test.
+    pub system: Arc<dyn SystemUnderTest>,
+    /// What worlds are like.
+    pub swarm: SwarmOptions,
+    /// Whether each seed is run twice.
+    pub determinism: Determinism,
+}
+
+/// Whether each seed is run twice and both runs are compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Determinism {
+    /// Once.
+    #[default]
+    Assumed,
+    /// Twice.
+    Checked,
+}
+
+/// What failures have in common: they are told as one story.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum GroupKey {
+    /// A rule was broken.
+    Rule(Rule),
+    /// A panic with this message.
+    Panic(String),
+    /// Two runs of one seed differed.
+    NotDeterministic,
+}
+
+impl GroupKey {
+    /// The class of failure; panics and differing runs are outside the classes of the protocol.
+    #[must_use]
+    pub fn class(&self) -> Option<Class> {
+        match self {
+            GroupKey::Rule(rule) => Some(rule.class()),
+            GroupKey::Panic(_) => None,
+            GroupKey::NotDeterministic => Some(Class::SnapshotDivergence),
+        }
+    }
+}
+
+/// The failures of one kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Group {
+    /// How many seeds failed like this.
+    pub count: u64,
+    /// The smallest of these seeds, at most [`KEPT_SEEDS`].
+    pub seeds: BTreeSet<u64>,
+}
+
+/// How often a step, mark or fault was reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reached {
+    /// In how many seeds.
+    pub seeds: u64,
+    /// How often in all.
+    pub times: u64,
+}
+
+/// What a campaign found and did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Seeds that were run.
+    pub seeds: u64,
+    /// Failures by kind.
+    pub failures: BTreeMap<GroupKey, Group>,
+    /// Requests that left a process.
+    pub requests: u64,
+    /// Operations that clients began.
+    pub operations: u64,
+    /// Commits in the logs.
+    pub commits: u64,
+    /// Events of all traces.
+    pub events: u64,
+    /// Virtual time in nanoseconds.
+    pub virtual_ns: u128,
+    /// How often each check was made.
+    pub checks: CheckCounts,
+    /// Steps, marks and faults.
+    pub reached: BTreeMap<&'static str, Reached>,
+    /// The seed with the most requests, and their number.
+    pub largest: Option<(u64, u64)>,
+    /// All fingerprints, folded; equal for equal campaigns.
+    pub fingerprint: u64,
+}
+
+impl Summary {
+    /// Whether nothing failed.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        self.failures.is_empty()
+    }
+
+    fn add(&mut self, report: &WorldReport) {
+        self.seeds += 1;
+        self.requests += report.requests;
+        self.operations += report.operations;
+        self.commits += report.commits;
+        self.events += report.events;
+        self.virtual_ns += u128::from(report.virtual_ns);
+        self.checks.add(&report.checks);
+        for &(name, count) in &report.counts {
+            let reached = self.reached.entry(name).or_default();
+            reached.seeds += 1;
+            reached.times += u64::from(count);
+        }
+        self.consider_largest(report.seed, report.requests);
+        // Addition of mixed words: the order of the seeds must not matter.
+        let mixed = (report.fingerprint ^ report.seed.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.fingerprint = self.fingerprint.wrapping_add(mixed ^ (mixed >> 29));
+        let key = match &report.verdict {
+            Verdict::Pass => return,
+            Verdict::Broken(finding) | Verdict::Stuck(finding) => GroupKey::Rule(finding.rule),
+            Verdict::Panicked { message, .. } => GroupKey::Panic(message.clone()),
+        };
+        self.add_failure(key, report.seed);
+    }
+
+    fn add_failure(&mut self, key: GroupKey, seed: u64) {
+        let group = self.failures.entry(key).or_default();
+        group.count += 1;
+        group.seeds.insert(seed);
+        group.trim();
+    }
+
+    fn consider_largest(&mut self, seed: u64, requests: u64) {
+        let candidate = (requests, std::cmp::Reverse(seed));
+        let current = self.largest.map(|(seed, requests)| (requests, std::cmp::Reverse(seed)));
+        if current.is_none_or(|current| candidate > current) {
+            self.largest = Some((seed, requests));
+        }
+    }
+
+    /// The summary of both.
+    #[must_use]
+    pub fn merge(mut self, other: Summary) -> Summary {
+        self.seeds += other.seeds;
+        self.requests += other.requests;
+        self.operations += other.operations;
+        self.commits += other.commits;
+        self.events += other.events;
+        self.virtual_ns += other.virtual_ns;
+        self.checks.add(&other.checks);
+        for (name, more) in other.reached {
+            let reached = self.reached.entry(name).or_default();
+            reached.seeds += more.seeds;
+            reached.times += more.times;
+        }
+        if let Some((seed, requests)) = other.largest {
+            self.consider_largest(seed, requests);
+        }
+        self.fingerprint = self.fingerprint.wrapping_add(other.fingerprint);
+        for (key, more) in other.failures {
+            let group = self.failures.entry(key).or_default();
+            group.count += more.count;
+            group.seeds.extend(more.seeds);
+            group.trim();
+        }
+        self
+    }
+}
+
+impl Group {
+    fn trim(&mut self) {
+        while self.seeds.len() > KEPT_SEEDS {
+            self.seeds.pop_last();
+        }
+    }
+}
+
+/// Somebody who wants to know how far a campaign is, and about every finished world.
+pub trait Watch: Sync {
+    /// A world has ended.
+    fn finished(&self, report: &WorldReport) {
+        let _ = report;
+    }
+
+    /// How much of each world's trace is kept for [`Watch::finished`].
+    fn keep(&self) -> Keep {
+        Keep::Hash
+    }
+
+    /// Called again and again on the thread that runs the campaign while workers work, until
+    /// `done` equals the number of seeds. It should wait a little.
+    fn progress(&self, done: u64) {
+        let _ = done;
+        std::thread::yield_now();
+    }
+}
+
+/// Nobody watches.
+#[derive(Clone, Copy, Debug)]
+pub struct Unwatched;
+
+impl Watch for Unwatched {}
+
+/// Runs a campaign with so many workers (at least one).
+///
+/// # Panics
+/// If a worker thread dies; panics of the system under test are caught and are findings.
+pub fn run(campaign: &Campaign, workers: usize, watch: &dyn Watch) -> Summary {
+    panics::install();
+    let (next, done) = (AtomicU64::new(0), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers.max(1))
+            .map(|_| scope.spawn(|| work(campaign, &next, &done, watch)))
+            .collect();
+        while workers.iter().any(|worker| !worker.is_finished()) {
+            watch.progress(done.load(Ordering::Relaxed));
+        }
+        let summaries = workers.into_iter().map(|worker| match worker.join() {
+            Ok(summary) => summary,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        summaries.fold(Summary::default(), Summary::merge)
+    })
+}
+
+fn work(campaign: &Campaign, next: &AtomicU64, done: &AtomicU64, watch: &dyn Watch) -> Summary {
+    let arena = Arena::new();
+    let mut summary = Summary::default();
+    loop {
+        let from = next.fetch_add(CHUNK, Ordering::Relaxed);
+        if from >= campaign.iterations {
+            return summary;
+        }
+        for index in from..(from + CHUNK).min(campaign.iterations) {
+            let seed = campaign.first_seed + index;
+            let report = run_one(campaign, &arena, seed, watch.keep());
+            summary.add(&report);
+            if campaign.determinism == Determinism::Checked {
+                let again = run_one(campaign, &arena, seed, Keep::Hash);
+                if again.fingerprint != report.fingerprint {
+                    summary.add_failure(GroupKey::NotDeterministic, seed);
+                }
+            }
+            watch.finished(&report);
+            done.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Runs one seed of a campaign.
+#[must_use]
+pub fn run_one(campaign: &Campaign, arena: &Arena, seed: u64, keep: Keep) -> WorldReport {
+    panics::quietly(|| run_seed(arena, seed, &campaign.system, &campaign.swarm, keep))
+}

@@ -1,0 +1,50 @@
+//! The command line.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `args` | flags and verbs |
+//! | `run` | `vopr run`: a campaign, its progress and its report |
+//! | `replay` | `vopr replay SEED`: one world with its full trace |
+//! | `progress` | how far a campaign is |
+//! | `failure` | exit codes and errors of usage |
+
+mod args;
+mod failure;
+mod progress;
+mod replay;
+mod run;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+
+use crate::system::SystemUnderTest;
+
+pub use args::{Cli, RunArgs, Verb, WorldArgs};
+pub use failure::{Exit, UsageError};
+
+/// Runs the command line of this process with these systems; the first one is the default.
+#[must_use]
+pub fn main(systems: &[Arc<dyn SystemUnderTest>]) -> ExitCode {
+    let cli = Cli::parse();
+    listen_to_steps();
+    let exit = match cli.verb {
+        None => run::run(&cli.run, systems),
+        Some(Verb::Run(args)) => run::run(&args, systems),
+        Some(Verb::Replay(args)) => replay::replay(&args, systems),
+    };
+    match exit {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            eprintln!("error: {error}");
+            Exit::Usage.into()
+        }
+    }
+}
+
+/// Turns the steps that systems log into steps of the engine, for the whole process.
+pub fn listen_to_steps() {
+    // A second call in one process (tests do that) finds the listener in place already.
+    let _ = tracing::subscriber::set_global_default(sim::StepSubscriber::new(&["manifest_core"]));
+}

@@ -1,0 +1,270 @@
+//! Flags and verbs.
+
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use sim::trace::Filter;
+use sim_storage::profile::Profile;
+
+use super::failure::UsageError;
+use crate::swarm::{Faults, SwarmOptions, Workloads};
+use crate::system::SystemUnderTest;
+
+/// Deterministic simulation tester for commit protocols on object storage.
+///
+/// Each seed is a world of its own: processes run the real commit protocol over a simulated object
+/// store that loses requests and replies, applies them late, and races them; processes crash,
+/// stall and are taken over. Every event is checked. A seed that fails, fails again.
+#[derive(Debug, Parser)]
+#[command(
+    name = "vopr",
+    version,
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:\n  \
+        vopr --seed 42 -n 10000                  ten thousand worlds, about four seconds\n  \
+        vopr --bug blind-head-put -n 200         plant a known bug and see it found\n  \
+        vopr replay 42 --filter minimal          what happened in one world\n\n\
+        Exit codes: 0 pass, 2 usage, 10 safety rule broken, 11 no progress, 12 panic in the system,\n\
+        13 not deterministic, 14 a required mark was not reached, 15 fault of the simulator."
+)]
+pub struct Cli {
+    /// What to do; without a verb: run.
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
+    /// Flags of `run`.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Run many seeds and report what failed and what was reached (the default).
+    Run(RunArgs),
+    /// Run one seed again and print its trace.
+    Replay(ReplayArgs),
+}
+
+/// What worlds are like.
+#[derive(Clone, Debug, Args)]
+pub struct WorldArgs {
+    /// The system under test.
+    #[arg(long, value_name = "NAME", default_value = "manifest-core")]
+    pub system: String,
+    /// Plant a known bug in the system, to see it found.
+    #[arg(long, value_name = "NAME")]
+    pub bug: Option<String>,
+    /// The kind of worlds.
+    #[arg(long, value_enum, default_value_t = ProfileArg::Swarm)]
+    pub profile: ProfileArg,
+    /// The object store to imitate; by default each seed draws one.
+    #[arg(long, value_name = "NAME")]
+    pub store: Option<String>,
+    /// No faults at all (the same as --profile calm).
+    #[arg(long)]
+    pub no_faults: bool,
+    /// Leave out read-modify-write and scan.
+    #[arg(long)]
+    pub no_enhanced_workloads: bool,
+    /// Operations in each world; by default each seed draws a number.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub operations: Option<u32>,
+}
+
+/// The kind of worlds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ProfileArg {
+    /// Each seed draws its own faults, sizes and timers.
+    #[default]
+    Swarm,
+    /// The same worlds without faults.
+    Calm,
+}
+
+impl ProfileArg {
+    fn name(self) -> &'static str {
+        match self {
+            ProfileArg::Swarm => "swarm",
+            ProfileArg::Calm => "calm",
+        }
+    }
+}
+
+/// Flags of `vopr run`.
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    /// First seed.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Number of seeds.
+    #[arg(short = 'n', long, value_name = "N", default_value = "1000")]
+    pub iterations: NonZeroU64,
+    /// Threads that run worlds; by default one for each processor. The result does not depend on it.
+    #[arg(long, value_name = "N")]
+    pub workers: Option<NonZeroUsize>,
+    /// What worlds are like.
+    #[command(flatten)]
+    pub world: WorldArgs,
+    /// Run each seed twice and compare.
+    #[arg(long)]
+    pub check_determinism: bool,
+    /// Fail (exit 14) if a mark that is not rare was never reached.
+    #[arg(long)]
+    pub require_marks: bool,
+    /// Say for each seed what its world is like and how it ended.
+    #[arg(short, long)]
+    pub verbose: bool,
+    /// Write the full trace of every run into --trace-dir.
+    #[arg(long)]
+    pub enable_trace: bool,
+    /// Where --enable-trace writes, one NDJSON file for each seed.
+    #[arg(long, value_name = "DIR", default_value = "vopr-traces")]
+    pub trace_dir: PathBuf,
+    /// Do not run failing seeds again to tell their story.
+    #[arg(long)]
+    pub no_trace_on_failure: bool,
+    /// Tell what broke, without looking for causes.
+    #[arg(long)]
+    pub no_failure_diagnosis: bool,
+    /// Report as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Flags of `vopr replay`.
+#[derive(Clone, Debug, Args)]
+pub struct ReplayArgs {
+    /// The seed.
+    pub seed: u64,
+    /// What worlds are like; give what the failing run was given.
+    #[command(flatten)]
+    pub world: WorldArgs,
+    /// Stop printing after this event.
+    #[arg(long, value_name = "EVENT")]
+    pub until: Option<u64>,
+    /// Which events to print.
+    #[arg(long, value_enum, default_value_t = FilterArg::Verbose)]
+    pub filter: FilterArg,
+    /// How to print them.
+    #[arg(long, value_enum, default_value_t = FormatArg::Text)]
+    pub format: FormatArg,
+    /// Keep at most so many events, the last ones.
+    #[arg(long, value_name = "N", default_value_t = sim::trace::DEFAULT_RING_CAPACITY)]
+    pub ring: usize,
+}
+
+/// Which events to print.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FilterArg {
+    /// What went wrong and what was done to the world.
+    FailuresOnly,
+    /// What clients saw and what was committed, besides.
+    Minimal,
+    /// Everything.
+    Verbose,
+}
+
+impl From<FilterArg> for Filter {
+    fn from(filter: FilterArg) -> Filter {
+        match filter {
+            FilterArg::FailuresOnly => Filter::FailuresOnly,
+            FilterArg::Minimal => Filter::Minimal,
+            FilterArg::Verbose => Filter::Verbose,
+        }
+    }
+}
+
+/// How to print a trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FormatArg {
+    /// For people.
+    Text,
+    /// One JSON array.
+    Json,
+    /// One JSON object on each line.
+    Ndjson,
+}
+
+/// What the world flags mean.
+pub(super) struct Chosen {
+    pub(super) system: Arc<dyn SystemUnderTest>,
+    pub(super) swarm: SwarmOptions,
+    pub(super) profile: &'static str,
+    pub(super) store: String,
+}
+
+impl WorldArgs {
+    /// Looks everything up that was given by name.
+    pub(super) fn choose(&self, systems: &[Arc<dyn SystemUnderTest>]) -> Result<Chosen, UsageError> {
+        let system = self.system(systems)?;
+        let store = self.store.as_deref().map(store_of).transpose()?;
+        let calm = self.no_faults || self.profile == ProfileArg::Calm;
+        let swarm = SwarmOptions {
+            faults: if calm { Faults::Off } else { Faults::Drawn },
+            workloads: if self.no_enhanced_workloads { Workloads::Basic } else { Workloads::All },
+            store,
+            operations: self.operations,
+        };
+        let profile = if calm { ProfileArg::Calm } else { self.profile };
+        let store = self.store.clone().unwrap_or_else(|| String::from("drawn"));
+        Ok(Chosen { system, swarm, profile: profile.name(), store })
+    }
+
+    fn system(&self, systems: &[Arc<dyn SystemUnderTest>]) -> Result<Arc<dyn SystemUnderTest>, UsageError> {
+        let by_name = systems.iter().find(|system| system.name() == self.system);
+        // A program with one system of its own need not be told its name.
+        let default = (systems.len() == 1 && self.system == "manifest-core").then(|| &systems[0]);
+        let Some(system) = by_name.or(default) else {
+            let known: Vec<_> = systems.iter().map(|system| system.name()).collect();
+            return Err(UsageError::UnknownSystem { name: self.system.clone(), known: known.join(", ") });
+        };
+        match &self.bug {
+            None => Ok(Arc::clone(system)),
+            Some(bug) => system.with_bug(bug).ok_or_else(|| UsageError::UnknownBug {
+                system: system.name().to_owned(),
+                name: bug.clone(),
+                known: system.bugs().iter().map(|bug| bug.name).collect::<Vec<_>>().join(", "),
+            }),
+        }
+    }
+
+    /// The flags again, as they must be given to `replay`.
+    pub(super) fn to_flags(&self) -> String {
+        let mut flags = String::new();
+        let mut add = |flag: String| {
+            flags.push(' ');
+            flags.push_str(&flag);
+        };
+        if self.system != "manifest-core" {
+            add(format!("--system {}", self.system));
+        }
+        if let Some(bug) = &self.bug {
+            add(format!("--bug {bug}"));
+        }
+        if self.profile != ProfileArg::Swarm {
+            add(format!("--profile {}", self.profile.name()));
+        }
+        if let Some(store) = &self.store {
+            add(format!("--store {store}"));
+        }
+        if self.no_faults {
+            add(String::from("--no-faults"));
+        }
+        if self.no_enhanced_workloads {
+            add(String::from("--no-enhanced-workloads"));
+        }
+        if let Some(operations) = self.operations {
+            add(format!("--operations {operations}"));
+        }
+        flags
+    }
+}
+
+fn store_of(name: &str) -> Result<Arc<Profile>, UsageError> {
+    Profile::by_name(name).map(Arc::new).ok_or_else(|| UsageError::UnknownStore {
+        name: name.to_owned(),
+        known: Profile::all().iter().map(|profile| profile.name).collect::<Vec<_>>().join(", "),
+    })
+}

@@ -1,0 +1,136 @@
+//! How a command ends: exit codes, and errors of usage.
+
+use std::process::ExitCode;
+
+use crate::campaign::GroupKey;
+use crate::checkers::Rule;
+
+/// Exit codes. Scripts rely on them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Exit {
+    /// Nothing failed.
+    Pass = 0,
+    /// The command line is wrong.
+    Usage = 2,
+    /// A safety rule was broken.
+    Safety = 10,
+    /// Something did not finish.
+    NoProgress = 11,
+    /// The system under test panicked.
+    Panic = 12,
+    /// Two runs of one seed differed.
+    NotDeterministic = 13,
+    /// A mark that a long run must reach was not reached.
+    MarkNotReached = 14,
+    /// A fault of the simulator itself.
+    Simulator = 15,
+}
+
+impl Exit {
+    /// The exit code for failures of this kind.
+    #[must_use]
+    pub fn of(key: &GroupKey) -> Exit {
+        match key {
+            GroupKey::Rule(Rule::Progress) => Exit::NoProgress,
+            GroupKey::Rule(_) => Exit::Safety,
+            GroupKey::Panic(_) => Exit::Panic,
+            GroupKey::NotDeterministic => Exit::NotDeterministic,
+        }
+    }
+
+    /// The code for several kinds of failure at once. Runs that differ make every other verdict
+    /// doubtful, so they come first; then safety, panics, progress.
+    #[must_use]
+    pub fn of_all<'a>(keys: impl IntoIterator<Item = &'a GroupKey>) -> Exit {
+        let weight = |exit: &Exit| match exit {
+            Exit::NotDeterministic => 4,
+            Exit::Safety => 3,
+            Exit::Panic => 2,
+            Exit::NoProgress => 1,
+            _ => 0,
+        };
+        keys.into_iter().map(Exit::of).max_by_key(weight).unwrap_or(Exit::Pass)
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit as u8)
+    }
+}
+
+/// Why a command cannot be done as it was given.
+#[derive(Debug, thiserror::Error)]
+pub enum UsageError {
+    /// No system has this name.
+    #[error("no system is called '{name}'; there is: {known}")]
+    UnknownSystem {
+        /// What was given.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// The system has no bug of this name.
+    #[error("{system} has no bug called '{name}'; there is: {known}")]
+    UnknownBug {
+        /// The system.
+        system: String,
+        /// What was given.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// No store profile has this name.
+    #[error("no store is called '{name}'; there is: {known}")]
+    UnknownStore {
+        /// What was given.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// The last seed would be too large.
+    #[error("seed {seed} and {iterations} iterations go beyond the largest seed, {}", u64::MAX)]
+    SeedOutOfRange {
+        /// First seed.
+        seed: u64,
+        /// How many.
+        iterations: u64,
+    },
+    /// An output cannot be written.
+    #[error("cannot write {path}: {source}; choose another place with --trace-dir")]
+    Output {
+        /// Where.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// There is no such event in the run.
+    #[error("seed {seed} has {events} events, there is no event {until}")]
+    NoSuchEvent {
+        /// The seed.
+        seed: u64,
+        /// What was asked for.
+        until: u64,
+        /// How many there are.
+        events: u64,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn differing_runs_outweigh_everything_else() {
+        let keys = [
+            GroupKey::Rule(Rule::Progress),
+            GroupKey::Rule(Rule::RootParent),
+            GroupKey::Panic(String::from("x")),
+        ];
+        assert_eq!(Exit::of_all([]), Exit::Pass);
+        assert_eq!(Exit::of_all(&keys[..1]), Exit::NoProgress);
+        assert_eq!(Exit::of_all(&keys[..]), Exit::Safety);
+        assert_eq!(Exit::of_all([&keys[1], &GroupKey::NotDeterministic]), Exit::NotDeterministic);
+    }
+}

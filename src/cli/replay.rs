@@ -1,0 +1,83 @@
+//! `vopr replay SEED`: one world again, with its full trace.
+
+use std::io::Write as _;
+use std::sync::Arc;
+
+use sim::trace::{Filter, Keep, Row, to_json, to_ndjson};
+
+use super::args::{FormatArg, ReplayArgs};
+use super::failure::{Exit, UsageError};
+use crate::campaign::{Campaign, Determinism, GroupKey, run_one};
+use crate::diagnosis::diagnose;
+use crate::report::row_text;
+use crate::system::SystemUnderTest;
+use crate::world::{Arena, Verdict, WorldReport};
+
+/// Runs the seed and prints what happened.
+pub(super) fn replay(args: &ReplayArgs, systems: &[Arc<dyn SystemUnderTest>]) -> Result<Exit, UsageError> {
+    let chosen = args.world.choose(systems)?;
+    crate::panics::install();
+    let campaign = Campaign {
+        first_seed: args.seed,
+        iterations: 1,
+        system: chosen.system,
+        swarm: chosen.swarm,
+        determinism: Determinism::Assumed,
+    };
+    let keep = Keep::Ring { capacity: args.ring };
+    let report = run_one(&campaign, &Arena::new(), args.seed, keep);
+    if let Some(until) = args.until
+        && until >= report.events
+    {
+        return Err(UsageError::NoSuchEvent { seed: args.seed, until, events: report.events });
+    }
+    let filter = Filter::from(args.filter);
+    let rows: Vec<Row> = report
+        .trace
+        .iter()
+        .filter(|row| filter.passes(row.kind) && args.until.is_none_or(|until| row.event <= until))
+        .cloned()
+        .collect();
+    let out = std::io::stdout().lock();
+    // Who closes the pipe early has seen enough.
+    let _ = match args.format {
+        FormatArg::Json => to_json(&rows, out),
+        FormatArg::Ndjson => to_ndjson(&rows, out),
+        FormatArg::Text => print_text(&report, &rows, out),
+    };
+    Ok(match &report.verdict {
+        Verdict::Pass => Exit::Pass,
+        Verdict::Broken(finding) | Verdict::Stuck(finding) => Exit::of(&GroupKey::Rule(finding.rule)),
+        Verdict::Panicked { .. } => Exit::Panic,
+    })
+}
+
+fn print_text(report: &WorldReport, rows: &[Row], mut out: impl std::io::Write) -> std::io::Result<()> {
+    writeln!(out, "seed {}   {} events   fingerprint {:016x}", report.seed, report.events, report.fingerprint)?;
+    writeln!(out, "{}\n", report.description)?;
+    if let Some(first) = report.trace.first().filter(|row| row.event > 0) {
+        writeln!(out, "  the first {} events are not kept; --ring N keeps more\n", first.event)?;
+    }
+    let width = rows.iter().map(|row| row.process.len()).max().unwrap_or(0);
+    for row in rows {
+        writeln!(
+            out,
+            "{:7} {:>9}.{:03} ms  {:width$}  {}",
+            row.event,
+            row.at_ns / 1_000_000,
+            row.at_ns / 1000 % 1000,
+            row.process,
+            row_text(row)
+        )?;
+    }
+    writeln!(out)?;
+    match &report.verdict {
+        Verdict::Pass => writeln!(out, "PASS   seed {}", report.seed),
+        Verdict::Panicked { message, .. } => writeln!(out, "FAIL   seed {}   panic: {message}", report.seed),
+        Verdict::Broken(finding) | Verdict::Stuck(finding) => {
+            let class = diagnose(finding, &report.trace).class;
+            writeln!(out, "FAIL   seed {}   {class}   broken: {}", report.seed, finding.rule.sentence())?;
+            writeln!(out, "       {}", finding.what)
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! `vopr run`: a campaign, its progress and its report.
+
+use std::io::Write as _;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use sim::trace::{DEFAULT_RING_CAPACITY, Keep, to_ndjson};
+
+use super::args::{Chosen, RunArgs};
+use super::failure::{Exit, UsageError};
+use super::progress::Progress;
+use crate::campaign::{self, Campaign, Determinism, GroupKey, Summary, Watch, run_one};
+use crate::diagnosis::diagnose;
+use crate::report::{
+    Checks, FailureGroup, Largest, Marks, Report, Share, Story, Work, to_json, to_text,
+};
+use crate::system::{Rarity, SystemUnderTest};
+use crate::world::{Arena, Verdict, WorldReport};
+
+/// Runs the campaign that the flags describe.
+pub(super) fn run(args: &RunArgs, systems: &[Arc<dyn SystemUnderTest>]) -> Result<Exit, UsageError> {
+    let chosen = args.world.choose(systems)?;
+    let iterations = args.iterations.get();
+    if args.seed.checked_add(iterations - 1).is_none() {
+        return Err(UsageError::SeedOutOfRange { seed: args.seed, iterations });
+    }
+    let campaign = Campaign {
+        first_seed: args.seed,
+        iterations,
+        system: Arc::clone(&chosen.system),
+        swarm: chosen.swarm.clone(),
+        determinism: if args.check_determinism { Determinism::Checked } else { Determinism::Assumed },
+    };
+    let workers = args.workers.or_else(|| std::thread::available_parallelism().ok());
+    let workers = workers.map_or(1, NonZeroUsize::get);
+    if args.enable_trace {
+        let path = &args.trace_dir;
+        std::fs::create_dir_all(path)
+            .map_err(|source| UsageError::Output { path: path.display().to_string(), source })?;
+    }
+    let watch = Watcher {
+        progress: Progress::new(iterations),
+        trace_dir: args.enable_trace.then(|| args.trace_dir.clone()),
+        lines: args.verbose.then(Mutex::default),
+        failed_write: Mutex::default(),
+    };
+    let summary = campaign::run(&campaign, workers, &watch);
+    watch.progress.finish(workers, (summary.virtual_ns / 1_000_000_000) as u64);
+    watch.print_lines();
+    if let Some((path, source)) = watch.failed_write.into_inner().unwrap_or_default() {
+        return Err(UsageError::Output { path: path.display().to_string(), source });
+    }
+    let report = report(args, &campaign, &chosen, &summary);
+    let text = if args.json { to_json(&report) } else { to_text(&report) };
+    // Who closes the pipe early has seen enough.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    let exit = Exit::of_all(summary.failures.keys());
+    let unreached = args.require_marks && !report.marks.never.is_empty();
+    Ok(if exit == Exit::Pass && unreached { Exit::MarkNotReached } else { exit })
+}
+
+/// Shows progress, writes traces, and collects a line for each seed if that was asked for.
+struct Watcher {
+    progress: Progress,
+    trace_dir: Option<PathBuf>,
+    lines: Option<Mutex<Vec<(u64, String)>>>,
+    failed_write: Mutex<Option<(PathBuf, std::io::Error)>>,
+}
+
+impl Watcher {
+    /// The lines in the order of the seeds, whichever worker finished first.
+    fn print_lines(&self) {
+        let Some(lines) = &self.lines else { return };
+        let mut lines = lines.lock().map(|mut lines| std::mem::take(&mut *lines)).unwrap_or_default();
+        lines.sort_unstable();
+        let mut out = std::io::stdout().lock();
+        for (_, line) in lines {
+            let _ = writeln!(out, "{line}");
+        }
+    }
+}
+
+impl Watch for Watcher {
+    fn keep(&self) -> Keep {
+        match (&self.trace_dir, &self.lines) {
+            (Some(_), _) => Keep::Ring { capacity: usize::MAX },
+            // The description of a world is made with its details.
+            (None, Some(_)) => Keep::Ring { capacity: 1 },
+            (None, None) => Keep::Hash,
+        }
+    }
+
+    fn progress(&self, done: u64) {
+        self.progress.progress(done);
+    }
+
+    fn finished(&self, report: &WorldReport) {
+        if let Some(lines) = &self.lines
+            && let Ok(mut lines) = lines.lock()
+        {
+            lines.push((report.seed, verbose_line(report)));
+        }
+        if let Some(dir) = &self.trace_dir {
+            let path = dir.join(format!("{}.ndjson", report.seed));
+            if let Err(error) = write_trace(&path, report)
+                && let Ok(mut slot) = self.failed_write.lock()
+            {
+                slot.get_or_insert((path, error));
+            }
+        }
+    }
+}
+
+fn verbose_line(report: &WorldReport) -> String {
+    let verdict = match &report.verdict {
+        Verdict::Pass => String::from("pass"),
+        Verdict::Broken(finding) | Verdict::Stuck(finding) => {
+            format!("FAIL {}: {}", finding.rule.class(), finding.what)
+        }
+        Verdict::Panicked { message, .. } => format!("FAIL panic: {message}"),
+    };
+    format!(
+        "seed {}   {verdict}\n  {} requests, {} commits, {} events, {} virtual ms, fingerprint {:016x}\n  {}",
+        report.seed,
+        report.requests,
+        report.commits,
+        report.events,
+        report.virtual_ns / 1_000_000,
+        report.fingerprint,
+        report.description.replace('\n', "\n  "),
+    )
+}
+
+/// Writes beside and renames, so that no reader ever meets half a trace.
+fn write_trace(path: &Path, report: &WorldReport) -> std::io::Result<()> {
+    let beside = path.with_extension("ndjson.tmp");
+    let mut file = std::io::BufWriter::new(std::fs::File::create(&beside)?);
+    to_ndjson(&report.trace, &mut file)?;
+    file.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
+    std::fs::rename(&beside, path)
+}
+
+fn report(args: &RunArgs, campaign: &Campaign, chosen: &Chosen, summary: &Summary) -> Report {
+    let count = |name: &str| summary.reached.get(name).map_or(0, |reached| reached.times);
+    let failed: u64 = summary.failures.values().map(|group| group.count).sum();
+    let whole = summary.seeds.saturating_sub(failed);
+    let mut failures: Vec<FailureGroup> =
+        summary.failures.iter().map(|(key, group)| failure(args, campaign, key, group)).collect();
+    failures.sort_by_key(|group| (std::cmp::Reverse(group.count), group.story.seed));
+    Report {
+        version: env!("CARGO_PKG_VERSION"),
+        system: chosen.system.name().to_owned(),
+        bug: args.world.bug.clone(),
+        profile: chosen.profile.to_owned(),
+        store: chosen.store.clone(),
+        first_seed: campaign.first_seed,
+        last_seed: campaign.first_seed + (campaign.iterations - 1),
+        work: Work {
+            seeds: summary.seeds,
+            requests: summary.requests,
+            operations: summary.operations,
+            commits: summary.commits,
+            conflicts: count("outcome.conflict"),
+            unknown: count("outcome.unknown"),
+            events: summary.events,
+            virtual_seconds: (summary.virtual_ns / 1_000_000_000) as u64,
+        },
+        faults: faults(summary),
+        marks: marks(&*chosen.system, summary),
+        checks: Checks {
+            chain: summary.checks.chain,
+            history: summary.checks.history,
+            model_reads: summary.checks.model_reads,
+            real_time: summary.checks.real_time,
+            budget: summary.checks.budget,
+            serializable: summary.checks.serializable,
+            progress: whole,
+        },
+        largest: summary.largest.map(|(seed, requests)| Largest { seed, requests }),
+        failures,
+        fingerprint: format!("{:016x}", summary.fingerprint),
+    }
+}
+
+fn faults(summary: &Summary) -> Vec<Share> {
+    let mut faults: Vec<Share> = summary
+        .reached
+        .iter()
+        .filter_map(|(name, reached)| {
+            let name = name.strip_prefix("fault.")?.replace('_', "-");
+            Some(Share { name, seeds: reached.seeds, times: reached.times })
+        })
+        .collect();
+    faults.sort_by(|a, b| b.seeds.cmp(&a.seeds).then_with(|| a.name.cmp(&b.name)));
+    faults
+}
+
+fn marks(system: &dyn SystemUnderTest, summary: &Summary) -> Marks {
+    let mut marks = Marks::default();
+    for mark in system.marks() {
+        if mark.rarity == Rarity::PlantedOnly {
+            continue;
+        }
+        marks.total += 1;
+        if summary.reached.contains_key(mark.name) {
+            marks.reached += 1;
+        } else if mark.rarity == Rarity::Rare {
+            marks.never_rare.push(mark.name.to_owned());
+        } else {
+            marks.never.push(mark.name.to_owned());
+        }
+    }
+    marks
+}
+
+fn failure(
+    args: &RunArgs,
+    campaign: &Campaign,
+    key: &GroupKey,
+    group: &campaign::Group,
+) -> FailureGroup {
+    let seed = group.seeds.first().copied().unwrap_or(campaign.first_seed);
+    let keep = match args.no_trace_on_failure {
+        true => Keep::Hash,
+        false => Keep::Ring { capacity: DEFAULT_RING_CAPACITY },
+    };
+    let report = run_one(campaign, &Arena::new(), seed, keep);
+    let diagnosis = match &report.verdict {
+        Verdict::Broken(finding) | Verdict::Stuck(finding) if !args.no_failure_diagnosis => {
+            Some(diagnose(finding, &report.trace))
+        }
+        _ => None,
+    };
+    let mut story = Story::of(&report, diagnosis);
+    if *key == GroupKey::NotDeterministic {
+        story.not_deterministic();
+    }
+    FailureGroup {
+        count: group.count,
+        seeds: group.seeds.iter().copied().collect(),
+        story,
+        replay: format!("vopr replay {seed}{}", args.world.to_flags()),
+    }
+}

@@ -1,0 +1,145 @@
+//! What a person (or a program) is told at the end of a campaign.
+//!
+//! A [`Report`] is a plain value that follows from the campaign's seeds alone: no times, no number
+//! of workers, nothing of the machine. Text and JSON are pure functions of it, so the same command
+//! prints the same bytes. What depends on the machine (rates, seconds) is told apart from it, on
+//! standard error.
+
+mod json;
+mod number;
+mod story;
+mod text;
+
+use serde::Serialize;
+
+pub use json::to_json;
+pub use number::{grouped, short};
+pub use story::{Line, Story, row_text};
+pub use text::to_text;
+
+/// The result of a campaign.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Version of `vopr`.
+    pub version: &'static str,
+    /// Name of the system under test.
+    pub system: String,
+    /// The planted bug, if there is one.
+    pub bug: Option<String>,
+    /// The profile of the worlds.
+    pub profile: String,
+    /// The store that is imitated, `drawn` if each world has its own.
+    pub store: String,
+    /// First seed.
+    pub first_seed: u64,
+    /// Last seed.
+    pub last_seed: u64,
+    /// What was done.
+    pub work: Work,
+    /// Faults that took effect, most frequent first.
+    pub faults: Vec<Share>,
+    /// Marks.
+    pub marks: Marks,
+    /// How often each check was made.
+    pub checks: Checks,
+    /// The seed with the most requests.
+    pub largest: Option<Largest>,
+    /// The failures, grouped, most seeds first.
+    pub failures: Vec<FailureGroup>,
+    /// Hash over all runs, in hexadecimal.
+    pub fingerprint: String,
+}
+
+impl Report {
+    /// Whether nothing failed.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        self.failures.is_empty()
+    }
+}
+
+/// What was done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Work {
+    /// Seeds that were run.
+    pub seeds: u64,
+    /// Requests that left a process.
+    pub requests: u64,
+    /// Operations that clients began.
+    pub operations: u64,
+    /// Commits in the stores.
+    pub commits: u64,
+    /// Transactions that were refused because of a conflict.
+    pub conflicts: u64,
+    /// Operations whose outcome stayed unknown.
+    pub unknown: u64,
+    /// Events of all traces.
+    pub events: u64,
+    /// Virtual seconds.
+    pub virtual_seconds: u64,
+}
+
+/// In how many seeds something took effect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Share {
+    /// Its name.
+    pub name: String,
+    /// Seeds.
+    pub seeds: u64,
+    /// How often in all.
+    pub times: u64,
+}
+
+/// Which marks were reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Marks {
+    /// Marks that were reached, of those that can be.
+    pub reached: u64,
+    /// Marks that can be reached without a planted bug.
+    pub total: u64,
+    /// Marks that a long run must reach and this one did not.
+    pub never: Vec<String>,
+    /// Rare marks that this run did not reach.
+    pub never_rare: Vec<String>,
+}
+
+/// How often each check was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Checks {
+    /// Roots compared with their predecessors.
+    pub chain: u64,
+    /// Commits and endings compared with the history.
+    pub history: u64,
+    /// Values compared with the model.
+    pub model_reads: u64,
+    /// Operations placed in real time.
+    pub real_time: u64,
+    /// Requests compared with the budget.
+    pub budget: u64,
+    /// Worlds whose whole history was checked once more at the end.
+    pub serializable: u64,
+    /// Worlds in which everything finished.
+    pub progress: u64,
+}
+
+/// The seed with the most requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Largest {
+    /// The seed.
+    pub seed: u64,
+    /// Its requests.
+    pub requests: u64,
+}
+
+/// Failures that are told as one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FailureGroup {
+    /// How many seeds.
+    pub count: u64,
+    /// The smallest of them.
+    pub seeds: Vec<u64>,
+    /// The story of the smallest.
+    pub story: Story,
+    /// How to see more of it.
+    pub replay: String,
+}
