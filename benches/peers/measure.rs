@@ -26,7 +26,7 @@ impl Options {
     pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut options = Options {
             rounds: 9,
-            slice: Duration::from_millis(900),
+            slice: Duration::from_millis(700),
             only: String::new(),
         };
         while let Some(argument) = arguments.next() {

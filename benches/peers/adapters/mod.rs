@@ -42,6 +42,11 @@ pub(crate) const PEERS: [Peer; 10] = [
         run: sim_tasks::run,
     },
     Peer {
+        name: "bare executor",
+        does: "a floor, not a simulator: boxed futures, a timer heap, clients sleep there and back",
+        run: bare::run,
+    },
+    Peer {
         name: "madsim, tasks",
         does: "clients sleep there and back; order of ready tasks drawn",
         run: madsim_tasks::run,
@@ -70,11 +75,6 @@ pub(crate) const PEERS: [Peer; 10] = [
         name: "turmoil, TCP",
         does: "6 hosts with a runtime each, simulated TCP connections; ticks of 1 ms",
         run: turmoil_tcp::run,
-    },
-    Peer {
-        name: "bare executor",
-        does: "a floor, not a simulator: boxed futures, a timer heap, clients sleep there and back",
-        run: bare::run,
     },
     Peer {
         name: "shuttle, tasks",
