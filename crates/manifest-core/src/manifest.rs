@@ -93,7 +93,7 @@ impl Manifest {
         probe(&requests, deadline).await?;
         let incarnation = random_u128(&*requests.env);
         let head = Head::genesis(incarnation, random_u128(&*requests.env));
-        let tag = put_first_head(&requests, &head, deadline).await?;
+        let (head, tag) = put_first_head(&requests, head, deadline).await?;
         Self::start(requests, options, &head, &tag, deadline).await
     }
 
@@ -319,43 +319,43 @@ enum Step {
     Status,
 }
 
-/// Writes the first head if there is none, and finds out whether it is this one.
+/// Writes the first head if there is none, and finds out whether the manifest is this one.
+///
+/// What is returned is one head and *its* tag: the first head with the tag of its PUT, or what was
+/// read back, which may be a later head, because others commit as soon as there is something to
+/// commit to.
 async fn put_first_head(
     requests: &Requests,
-    head: &Head,
+    first: Head,
     deadline: Duration,
-) -> Result<UpdateVersion, Error> {
+) -> Result<(Head, UpdateVersion), Error> {
     let mut tries = 0;
     loop {
         step!(CREATE_PUT_HEAD);
         let put = requests
-            .put(&requests.head, head.bytes().clone(), PutMode::Create)
+            .put(&requests.head, first.bytes().clone(), PutMode::Create)
             .await;
         let mut failure = match put {
-            Ok(tag) if tag.e_tag.is_some() => return Ok(tag),
+            Ok(tag) if tag.e_tag.is_some() => return Ok((first, tag)),
             Ok(_) => Failure::TimedOut,
             Err(failure) => failure,
         };
         step!(CREATE_RESOLVE);
         match requests.get(&requests.head, None).await {
-            Ok(Fetched::Body { bytes, tag }) if bytes == *head.bytes() => return Ok(tag),
-            Ok(Fetched::Body { bytes, tag }) => {
-                match Head::decode(bytes, None) {
-                    // Others commit to it already.
-                    Ok(read) if read.header.incarnation == head.header.incarnation => {
-                        return Ok(tag);
-                    }
-                    Ok(_) => {
-                        return Err(Error::AlreadyExists {
-                            head: requests.head.to_string(),
-                        });
-                    }
-                    Err(damage) if tries >= DAMAGED_READS => {
-                        return Err(Error::corrupt(&requests.head, damage));
-                    }
-                    Err(_) => {}
+            Ok(Fetched::Body { bytes, tag }) => match Head::decode(bytes, None) {
+                Ok(read) if read.header.incarnation == first.header.incarnation => {
+                    return Ok((read, tag));
                 }
-            }
+                Ok(_) => {
+                    return Err(Error::AlreadyExists {
+                        head: requests.head.to_string(),
+                    });
+                }
+                Err(damage) if tries >= DAMAGED_READS => {
+                    return Err(Error::corrupt(&requests.head, damage));
+                }
+                Err(_) => {}
+            },
             // Not there (yet): send it again. It is created once at most.
             Ok(Fetched::NotFound | Fetched::NotModified) => {}
             Err(error) => failure = error,

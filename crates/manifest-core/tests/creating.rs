@@ -5,7 +5,7 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{Fault, Kind, PREFIX, TestEnv, TestStore, Vice, contents, small};
+use common::{Fault, Kind, PREFIX, TestEnv, TestStore, Vice, contents, pairs, small, truth};
 use manifest_core::{Error, Manifest, Options};
 use object_store::path::Path;
 
@@ -94,6 +94,39 @@ async fn a_manifest_is_created_once() {
     let empty = TestStore::new();
     let opened = Manifest::open(empty, Path::from(PREFIX), TestEnv::new(3), small()).await;
     assert!(matches!(opened, Err(Error::NotFound { .. })));
+}
+
+/// The creator learns late that its head is there. What it then holds must be the head that it
+/// read, state and tag, and not its own first head under the tag of a later one.
+#[tokio::test(start_paused = true)]
+async fn who_learns_late_that_it_created_sees_what_others_committed_meanwhile() {
+    for fault in [Fault::Silence, Fault::LoseReply] {
+        let store = TestStore::new();
+        let gate = Arc::new(tokio::sync::Notify::new());
+        store.fault(Kind::Put, "head", fault.clone());
+        store.fault(Kind::Get, "head", Fault::Hold(gate.clone()));
+        let others = async {
+            // Until the first head is there and its creator asks for it.
+            while store.faults_left() > 0 {
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
+            let other = common::open(&store, 2).await;
+            let commit = common::put(&other, "k", "other's").commit().await;
+            gate.notify_one();
+            commit.expect("committed").seq
+        };
+        let (created, seq) = tokio::join!(try_create(&store, 1), others);
+        let created = created.expect("created by this one");
+        assert_eq!((created.snapshot().seq(), seq), (1, 1), "{fault:?}");
+        let read = created.read().await.unwrap();
+        assert_eq!(contents(&read), pairs(&[("k", "other's")]), "{fault:?}");
+        let next = common::put(&created, "l", "own").commit().await.unwrap();
+        assert_eq!(next.seq, 2);
+        assert_eq!(
+            truth(&store).await,
+            pairs(&[("k", "other's"), ("l", "own")])
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]
