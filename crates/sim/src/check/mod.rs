@@ -6,6 +6,7 @@
 
 pub mod generate;
 mod index;
+pub mod isolation;
 pub mod linear;
 pub mod search;
 pub mod whitebox;
