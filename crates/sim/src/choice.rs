@@ -221,8 +221,9 @@ impl Source {
         };
         stream.count += 1;
         let mut words = [0; DRAW_WORDS];
-        for word in &mut words {
-            *word = stream.rng.next_u32();
+        for pair in words.chunks_exact_mut(2) {
+            let both = stream.rng.next_u64();
+            (pair[0], pair[1]) = (both as u32, (both >> 32) as u32);
         }
         self.settle(key, Draw { words })
     }

@@ -7,8 +7,6 @@
 //! calling a device all happen between two borrows; see [`crate::run`] for the loop.
 
 use std::cell::RefCell;
-use std::cmp::Ordering;
-use std::collections::BinaryHeap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
@@ -16,6 +14,7 @@ use std::task::Waker;
 use crate::choice::{Site, Source};
 use crate::label::Labels;
 use crate::process::{Admission, Process, ProcessId, ProcessName};
+use crate::queue::Queue;
 use crate::step::Aim;
 use crate::task::{LocalFuture, TaskSlot, TaskWaker};
 use crate::timer::TimerSlot;
@@ -48,32 +47,12 @@ pub trait Device {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeviceId(pub(crate) u8);
 
+/// What an event is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
     Timer { slot: u32, generation: u32 },
     Device { device: DeviceId, token: u32 },
     Resume(ProcessId),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Scheduled {
-    at_ns: u64,
-    /// Breaks ties in the order of scheduling.
-    sequence: u32,
-    target: Target,
-}
-
-impl Ord for Scheduled {
-    /// Reversed, so that the greatest of the heap is the earliest.
-    fn cmp(&self, other: &Self) -> Ordering {
-        (other.at_ns, other.sequence).cmp(&(self.at_ns, self.sequence))
-    }
-}
-
-impl PartialOrd for Scheduled {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
 }
 
 /// What the loop does next, outside any borrow of the engine.
@@ -104,8 +83,13 @@ pub(crate) struct Engine {
     pub(crate) steps: u64,
     pub(crate) step_limit: u64,
     pub(crate) current: ProcessId,
-    sequence: u32,
-    heap: BinaryHeap<Scheduled>,
+    sequence: u64,
+    /// Events of devices and ends of stalls.
+    events: Queue<Target>,
+    /// Timers. Most are cancelled long before they are due (time-outs), so they have a queue of
+    /// their own, which is swept when half of it is dead.
+    timer_events: Queue<Target>,
+    cancelled_timers: usize,
     pub(crate) tasks: Vec<TaskSlot>,
     free_tasks: Vec<u32>,
     generation: u64,
@@ -131,7 +115,9 @@ impl Engine {
             step_limit: 0,
             current: ProcessId::WORLD,
             sequence: 0,
-            heap: BinaryHeap::new(),
+            events: Queue::new(),
+            timer_events: Queue::new(),
+            cancelled_timers: 0,
             tasks: Vec::new(),
             free_tasks: Vec::new(),
             generation: 0,
@@ -159,7 +145,9 @@ impl Engine {
         self.step_limit = config.limits.steps;
         self.current = ProcessId::WORLD;
         self.sequence = 0;
-        self.heap.clear();
+        self.events.clear();
+        self.timer_events.clear();
+        self.cancelled_timers = 0;
         self.ready.clear();
         self.timers.clear();
         self.free_timers.clear();
@@ -180,7 +168,9 @@ impl Engine {
         self.running = false;
         self.free_tasks.clear();
         self.ready.clear();
-        self.heap.clear();
+        self.events.clear();
+        self.timer_events.clear();
+        self.cancelled_timers = 0;
         self.free_timers.clear();
         (
             std::mem::take(&mut self.tasks),
@@ -195,13 +185,34 @@ impl Engine {
     }
 
     pub(crate) fn schedule(&mut self, at_ns: u64, target: Target) {
-        let sequence = self.sequence;
-        self.sequence = sequence.wrapping_add(1);
-        self.heap.push(Scheduled {
-            at_ns: at_ns.max(self.now_ns),
-            sequence,
-            target,
-        });
+        self.sequence += 1;
+        let queue = match target {
+            Target::Timer { .. } => &mut self.timer_events,
+            _ => &mut self.events,
+        };
+        queue.push(at_ns.max(self.now_ns), self.sequence, target);
+    }
+
+    /// A timer was cancelled before it fired.
+    pub(crate) fn timer_cancelled(&mut self) {
+        self.cancelled_timers += 1;
+        if self.cancelled_timers * 2 > self.timer_events.len() + 32 {
+            let timers = &self.timers;
+            self.timer_events.retain(|target| match target {
+                Target::Timer { slot, generation } => timers[*slot as usize].generation == *generation,
+                _ => true,
+            });
+            self.cancelled_timers = 0;
+        }
+    }
+
+    /// Takes the earliest event of both queues.
+    fn pop_event(&mut self) -> Option<(u64, Target)> {
+        match (self.events.peek(), self.timer_events.peek()) {
+            (Some(event), Some(timer)) if timer < event => self.timer_events.pop(),
+            (None, Some(_)) => self.timer_events.pop(),
+            _ => self.events.pop(),
+        }
     }
 
     /// Puts a task into a slot and makes it ready.
@@ -256,13 +267,14 @@ impl Engine {
                 continue;
             }
             task.queued = false;
-            let (Some(future), Some(waker)) = (task.future.take(), task.waker.clone()) else {
+            // The waker is lent to the poll and comes back with the future: no reference counting.
+            let (Some(future), Some(waker)) = (task.future.take(), task.waker.take()) else {
                 continue;
             };
             self.current = task.process;
             self.steps += 1;
             if self.steps > self.step_limit {
-                task.future = Some(future);
+                (task.future, task.waker) = (Some(future), Some(waker));
                 return Action::StepLimit;
             }
             return Action::Poll {
@@ -272,12 +284,12 @@ impl Engine {
             };
         }
         self.current = ProcessId::WORLD;
-        match self.heap.pop() {
+        match self.pop_event() {
             None => Action::Deadlock,
-            Some(due) if due.at_ns > self.time_limit_ns => Action::TimeLimit,
-            Some(due) => {
-                self.now_ns = due.at_ns;
-                self.dispatch(due.target)
+            Some((at_ns, _)) if at_ns > self.time_limit_ns => Action::TimeLimit,
+            Some((at_ns, target)) => {
+                self.now_ns = at_ns;
+                self.dispatch(target)
             }
         }
     }
@@ -299,6 +311,7 @@ impl Engine {
             Target::Timer { slot, generation } => {
                 let timer = &mut self.timers[slot as usize];
                 if timer.generation != generation {
+                    self.cancelled_timers = self.cancelled_timers.saturating_sub(1);
                     return Action::Nothing;
                 }
                 timer.fired = true;
@@ -325,17 +338,23 @@ impl Engine {
         &mut self,
         slot: u32,
         future: Option<LocalFuture>,
-    ) -> Option<LocalFuture> {
+        waker: Waker,
+    ) -> (Option<LocalFuture>, Option<Waker>) {
         let task = &mut self.tasks[slot as usize];
         if !task.occupied {
             // The process crashed during this very poll.
-            return future;
+            return (future, Some(waker));
         }
         match future {
-            Some(future) => task.future = Some(future),
-            None => self.free_task(slot),
+            Some(future) => {
+                (task.future, task.waker) = (Some(future), Some(waker));
+                (None, None)
+            }
+            None => {
+                self.free_task(slot);
+                (None, Some(waker))
+            }
         }
-        None
     }
 
     fn free_task(&mut self, slot: u32) {

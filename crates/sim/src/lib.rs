@@ -17,7 +17,7 @@
 //! |---|---|
 //! | `choice` | the keyed source of decisions |
 //! | `process` | processes and their clocks |
-//! | `engine`, `task`, `timer` | the executor |
+//! | `engine`, `task`, `timer`, `queue` | the executor |
 //! | `run` | the loop, limits and outcomes |
 //! | `step` | named steps, aimed faults, the `tracing` subscriber |
 //! | `label` | names counted in every world |
@@ -29,6 +29,7 @@ mod choice;
 mod engine;
 mod label;
 mod process;
+mod queue;
 mod run;
 mod step;
 mod task;

@@ -20,7 +20,7 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::Context;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use crate::engine::{Action, with};
@@ -138,7 +138,7 @@ fn until_done<T>(result: &Cell<Option<T>>) -> Outcome<T> {
                 future,
                 waker,
             } => {
-                poll(slot, future, &mut Context::from_waker(&waker));
+                poll(slot, future, waker);
                 if let Some(value) = result.take() {
                     return Outcome::Done(value);
                 }
@@ -154,23 +154,18 @@ fn until_done<T>(result: &Cell<Option<T>>) -> Outcome<T> {
     }
 }
 
-fn poll(slot: u32, mut future: LocalFuture, cx: &mut Context<'_>) {
-    let pending = Pin::new(&mut future).poll(cx).is_pending();
+fn poll(slot: u32, mut future: LocalFuture, waker: Waker) {
+    let pending = Pin::new(&mut future)
+        .poll(&mut Context::from_waker(&waker))
+        .is_pending();
     let kept = pending.then_some(future);
-    let (dropped, crashed) = with(|engine| {
-        let dropped = engine.after_poll(slot, kept);
+    let (finished, crashed) = with(|engine| {
+        let finished = engine.after_poll(slot, kept, waker);
         let current = engine.current;
         let struck = engine.processes[usize::from(current.0)].crash_pending;
-        (
-            dropped,
-            if struck {
-                engine.crash(current)
-            } else {
-                Vec::new()
-            },
-        )
+        (finished, if struck { engine.crash(current) } else { Vec::new() })
     });
-    drop(dropped);
+    drop(finished);
     drop(crashed);
 }
 

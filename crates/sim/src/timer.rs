@@ -83,8 +83,12 @@ impl Drop for Sleep {
                 return None;
             }
             timer.generation = timer.generation.wrapping_add(1);
+            let (fired, waker) = (timer.fired, timer.waker.take());
             engine.free_timers.push(slot);
-            engine.timers[slot as usize].waker.take()
+            if !fired {
+                engine.timer_cancelled();
+            }
+            waker
         });
     }
 }
