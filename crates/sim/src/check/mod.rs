@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`whitebox`] | do the commit ids that the system tells explain everything? | linear |
 
+pub mod explain;
 pub mod generate;
 mod index;
 pub mod isolation;
@@ -11,6 +12,7 @@ pub mod linear;
 pub mod search;
 pub mod whitebox;
 mod windows;
+pub mod workloads;
 mod zones;
 
 #[cfg(test)]
