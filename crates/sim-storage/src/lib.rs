@@ -41,4 +41,4 @@ pub mod profile;
 mod store;
 
 pub use client::Client;
-pub use store::{DecidedFault, Failure, Outage, OutageKind, RequestKind, Setup, SimStore};
+pub use store::{Bounds, DecidedFault, Failure, Outage, OutageKind, RequestKind, Setup, SimStore};

@@ -64,6 +64,29 @@ impl Setup {
     }
 }
 
+/// How far faults may go in one world: what a system under test needs of any store. All profiles'
+/// stores give more than this; a system states here what it does not count on.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Whether a PUT to this name may break off and leave the beginning of its body as the object
+    /// ([`FaultKind::TornPut`]). A system names here the objects that it
+    /// needs written as a whole or not at all.
+    pub tears: fn(&str) -> bool,
+    /// How long after its client was told a request may still land, in nanoseconds; `None`: as long
+    /// as [`Profile::late_landing_max_ns`]. Worlds that live for seconds want less than a minute.
+    pub late_landing_max_ns: Option<u64>,
+}
+
+impl Default for Bounds {
+    /// Every name may tear, and requests land as late as the profile says.
+    fn default() -> Self {
+        Self {
+            tears: |_| true,
+            late_landing_max_ns: None,
+        }
+    }
+}
+
 /// A fault that was decided, as a plan names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DecidedFault {
@@ -80,6 +103,7 @@ pub struct DecidedFault {
 pub(crate) struct State {
     pub(crate) model: Model,
     setup: Setup,
+    bounds: Bounds,
     flights: Vec<flight::Flight>,
     free: Vec<u32>,
     links: Vec<weather::Link>,
@@ -117,6 +141,7 @@ impl SimStore {
             shared: Arc::new(Mutex::new(State {
                 model: Model::new(Arc::clone(&profile)),
                 setup: Setup::calm(profile),
+                bounds: Bounds::default(),
                 flights: Vec::new(),
                 free: Vec::new(),
                 links: Vec::new(),
@@ -138,6 +163,7 @@ impl SimStore {
         let mut state = lock(&self.shared);
         state.model.reset(Arc::clone(&setup.profile));
         state.setup = setup;
+        state.bounds = Bounds::default();
         state.flights.clear();
         state.free.clear();
         state.links.clear();
@@ -147,6 +173,11 @@ impl SimStore {
         state.device = Some(device);
         state.epoch = state.epoch.wrapping_add(1);
         state.decided = None;
+    }
+
+    /// Sets how far faults may go from now on, until the next [`SimStore::begin`].
+    pub fn bound(&self, bounds: Bounds) {
+        lock(&self.shared).bounds = bounds;
     }
 
     /// The handle of one process.

@@ -10,7 +10,7 @@ use sim::{Admission, Device, ProcessId, Site};
 
 use super::request::{Failure, Reply, Request};
 use super::{DecidedFault, Shared, State, lock};
-use crate::fault::{Decision, Grounds, decide, word};
+use crate::fault::{Decision, Fault, Grounds, decide, word};
 
 /// The store as the engine calls it.
 pub(super) struct StoreDevice(pub(super) Shared);
@@ -158,9 +158,15 @@ impl State {
                 .latencies
                 .sample(shape.operation, size, draw.word(word::LATENCY)),
             timeout_ns: self.setup.timeout_ns,
-            late_landing_max_ns: profile.late_landing_max_ns,
+            late_landing_max_ns: self
+                .bounds
+                .late_landing_max_ns
+                .unwrap_or(profile.late_landing_max_ns),
         };
-        let decision = decide(&grounds, (process, number), &shape, draw);
+        let mut decision = decide(&grounds, (process, number), &shape, draw);
+        decision.fault = decision
+            .fault
+            .filter(|fault| self.is_within_bounds(*fault, request));
         if let (Some(decided), Some(fault)) = (&mut self.decided, decision.fault) {
             decided.push(DecidedFault {
                 process,
@@ -169,6 +175,14 @@ impl State {
             });
         }
         decision
+    }
+
+    /// Whether the world lets this fault happen to this request.
+    fn is_within_bounds(&self, fault: Fault, request: &Request) -> bool {
+        match (fault, request.name()) {
+            (Fault::TornPut { .. }, Some(name)) => (self.bounds.tears)(self.model.text(name)),
+            _ => true,
+        }
     }
 
     /// The answer, if it is there; else the waker is kept.

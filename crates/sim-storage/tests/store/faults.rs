@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use object_store::path::Path;
 use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, PutResult, Result};
-use sim_storage::Client;
-use sim_storage::fault::{Fault, FaultKind, Report};
+use sim_storage::fault::{Fault, FaultKind, FaultRates, Report};
 use sim_storage::model::Change;
+use sim_storage::{Bounds, Client};
 
-use crate::world::{MS, World, counted, path, run, s3_with};
+use crate::world::{MS, World, counted, path, run, s3, s3_with};
 
 /// What the first request of process 1 brings, a create of `k` with the body `mine`, under `fault`;
 /// a minute later the store holds the returned body.
@@ -289,6 +289,64 @@ fn a_conditional_replacement_is_never_torn() {
             .await;
     });
     assert_eq!(counted(FaultKind::TornPut.label()), 0);
+}
+
+#[test]
+fn only_names_that_may_tear_are_torn() {
+    let torn = Fault::TornPut {
+        keep_ppm: 500_000,
+        report: Report::Reset,
+    };
+    let held = run(s3_with(&[(0, torn), (1, torn)]), |world| async move {
+        world.store.bound(Bounds {
+            tears: |name| name != "head",
+            ..Bounds::default()
+        });
+        let client = world.client(0);
+        world
+            .on(0, async move {
+                let head = client.put(&path("head"), "whole".into()).await;
+                let other = client.put(&path("other"), "whole".into()).await;
+                (head.is_ok(), other.is_ok())
+            })
+            .await
+    });
+    assert_eq!(held, (true, false));
+    once(FaultKind::TornPut);
+}
+
+#[test]
+fn a_world_says_how_late_a_request_may_land() {
+    let rates = FaultRates::none().with(FaultKind::LateApply, 1_000_000);
+    for (late_landing_max_ns, at_least) in [(None, 5_000 * MS), (Some(500 * MS), 0)] {
+        let setup = sim_storage::Setup {
+            rates: rates.clone(),
+            ..s3()
+        };
+        let decided = run(setup, move |world| async move {
+            world.store.bound(Bounds {
+                late_landing_max_ns,
+                ..Bounds::default()
+            });
+            world.store.record();
+            let client = world.client(0);
+            world
+                .on(0, async move {
+                    for _ in 0..100 {
+                        let _ = client.put(&key(), "body".into()).await;
+                    }
+                })
+                .await;
+            world.store.take_recorded()
+        });
+        let latest = decided.iter().map(|decided| match decided.fault {
+            Fault::LateApply { after_ns, .. } => after_ns,
+            other => panic!("{other:?}"),
+        });
+        let latest = latest.max().unwrap();
+        let at_most = late_landing_max_ns.unwrap_or(60_000 * MS);
+        assert!((at_least..=at_most).contains(&latest), "{latest}");
+    }
 }
 
 #[test]
