@@ -42,6 +42,9 @@ impl History {
     /// Whether the writer has a later commit than this one. A writer sends one batch at a time,
     /// on a base that only moves forward, and its ids enter in order: if a later one is in and
     /// this one is not, every base that this one was sent on is dead, and it can never enter.
+    ///
+    /// (One that waits for an earlier one of its batch lets later ones go first. If those enter,
+    /// so does the one that it waits for, in the same head; then it is in conflict for ever.)
     pub(crate) fn is_passed(&self, id: CommitId) -> bool {
         let newest = self
             .writers

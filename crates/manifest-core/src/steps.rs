@@ -53,6 +53,8 @@ steps! {
         "A batch is about to be validated against the state that it will be built on."
     COMMIT_CONFLICT "commit.conflict"
         "A transaction had read what was changed since; it is about to be refused."
+    COMMIT_DEFERRED "commit.deferred"
+        "A transaction read what an earlier one of its batch changes; it waits for what becomes of that."
     COMMIT_BATCHED "commit.batched"
         "More than one transaction goes into the next PUT."
     COMMIT_BATCH_SPLIT "commit.batch_split"

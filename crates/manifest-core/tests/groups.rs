@@ -159,6 +159,79 @@ async fn a_read_of_what_an_earlier_one_of_the_batch_writes_is_a_conflict() {
     assert_eq!(truth(&store).await, pairs(&expected));
 }
 
+/// A refusal names a commit, so that commit must have happened. Of two in one batch the second
+/// reads what the first writes; whether that is a conflict, and with which seq, depends on what
+/// becomes of the PUT.
+#[tokio::test(start_paused = true)]
+async fn a_conflict_inside_a_batch_is_only_told_once_the_batch_is_published() {
+    // What somebody else commits while the batch's PUT is under way, whether that refuses the
+    // first of the two, and what the second is told.
+    let cases = [("nothing of theirs", false, Err(3)), ("guard", true, Ok(3))];
+    for (theirs, first_is_refused, expected) in cases {
+        let store = TestStore::new();
+        let manifest = create(&store).await;
+        put(&manifest, "a", "0").commit().await.unwrap();
+        let other = common::open(&store, 2).await;
+        let mut first = manifest.transaction();
+        first.get("guard");
+        first.put("a", "1");
+        let mut second = manifest.transaction();
+        second.get("a");
+        second.put("x", "1");
+        // Both are in the queue before the first of them leads.
+        let both = [first.submit().unwrap(), second.submit().unwrap()];
+        put(&other, theirs, "1").commit().await.unwrap();
+        let results = join_all(both).await;
+        match &results[0] {
+            Ok(commit) => assert!(!first_is_refused && commit.seq == 3),
+            Err(Error::Conflict { seq, .. }) => assert!(first_is_refused && *seq == 2),
+            other => panic!("{other:?}"),
+        }
+        let second = match &results[1] {
+            Ok(commit) => Ok(commit.seq),
+            Err(Error::Conflict { seq, .. }) => Err(*seq),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(second, expected, "{theirs}");
+    }
+}
+
+/// The PUT that carries the first stays without an answer and never lands: the second was not
+/// refused by it, and goes on.
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_one_of_its_batch_goes_on_when_that_one_fails() {
+    let store = TestStore::new();
+    let manifest = create(&store).await;
+    let mut second = manifest.transaction();
+    second.get("a");
+    second.put("x", "1");
+    let mut third = manifest.transaction();
+    third.get("x");
+    third.put("y", "1");
+    let all = [put(&manifest, "a", "1"), second, third].map(|t| t.submit().unwrap());
+    let ids = [all[0].id(), all[1].id(), all[2].id()];
+    store.fault(Kind::Put, "head", Fault::Late);
+    for _ in 0..200 {
+        store.fault(Kind::Put, "head", Fault::Lose);
+    }
+    let clear = async {
+        tokio::time::sleep(small().commit_deadline + Duration::from_secs(2)).await;
+        store.clear_faults();
+    };
+    let (results, ()) = tokio::join!(join_all(all), clear);
+    assert!(matches!(&results[0], Err(Error::OutcomeUnknown { id }) if *id == ids[0]));
+    // The second replaces the base of the first, which can never land then.
+    assert!(
+        matches!(&results[1], Ok(commit) if commit.seq == 1),
+        "{results:?}"
+    );
+    // The third reads what the second would have written: it went out without it.
+    assert!(matches!(&results[2], Err(Error::OutcomeUnknown { id }) if *id == ids[2]));
+    assert!(store.land_late().await.iter().all(|landed| !landed));
+    assert_eq!(manifest.status(ids[0]).await.unwrap(), Status::NotCommitted);
+    assert_eq!(truth(&store).await, pairs(&[("x", "1")]));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_cancelled_leaders_batch_is_finished_by_the_next_one() {
     for fault in [Fault::Silence, Fault::Late, Fault::Lose] {

@@ -3,6 +3,13 @@
 //! A transaction is validated at the place that it is about to get: against everything that was
 //! committed after its base, and against the transactions before it in the same batch. Whatever
 //! was decided for an earlier head is decided again for the next one.
+//!
+//! A conflict with what is committed is final, and the transaction is refused at once. A conflict
+//! with an earlier one of the same batch is not: that one is not published yet, may lose the race,
+//! and may then be refused itself. So the later one stays in the batch for the next round, which
+//! comes right after the PUT is decided. If the earlier one landed the later one meets it as a
+//! committed change, and is told the seq that it really has; if not, it is judged anew. Each round
+//! decides at least one transaction and takes no new ones in, so nobody waits for ever.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,19 +40,15 @@ pub(super) struct Attempt {
     pub(super) carried: Vec<(Arc<Slot>, u64)>,
 }
 
-/// What the transactions before this one in the same batch change: key and seq.
-type Changes = BTreeMap<Bytes, Change>;
-
-#[derive(Debug, Clone, Copy)]
-struct Change {
-    seq: u64,
-    present: bool,
-}
+/// What the transactions before this one in the same batch change: the keys, and whether each is
+/// present after it.
+type Changes = BTreeMap<Bytes, bool>;
 
 impl Attempt {
     /// Validates the batch against the newest state and builds the head that commits what
-    /// survives. Those that cannot be committed get their outcome here; those that do not fit
-    /// stay in `batch`. `None` if nothing survives.
+    /// survives. Those that cannot be committed get their outcome here; those that do not fit, and
+    /// those that wait for what becomes of an earlier one, stay in `batch`, in their order. `None`
+    /// if nothing survives.
     pub(super) fn build(inner: &Inner, batch: &mut Vec<Arc<Slot>>) -> Option<Attempt> {
         step!(COMMIT_VALIDATE);
         let several = batch.len() > 1;
@@ -53,6 +56,7 @@ impl Attempt {
         let mut writer = start_head(inner, &mut state, batch);
         let mut changes = Changes::new();
         let mut carried = Vec::with_capacity(batch.len());
+        let mut deferred = Vec::new();
         let mut taken = 0;
         for slot in batch.iter() {
             // Asked under the state's lock: who withdraws releases the snapshot after it, and
@@ -62,9 +66,15 @@ impl Attempt {
                 taken += 1;
                 continue;
             }
-            if let Err(conflict) = validate(slot, &state.index, &changes) {
+            if let Err(conflict) = validate(slot, &state.index) {
                 step!(COMMIT_CONFLICT);
                 slot.finish(Err(conflict));
+                taken += 1;
+                continue;
+            }
+            if reads_changed(slot, &changes) {
+                step!(COMMIT_DEFERRED);
+                deferred.push(Arc::clone(slot));
                 taken += 1;
                 continue;
             }
@@ -86,7 +96,7 @@ impl Attempt {
             }
             let seq = writer.push(slot.id, &slot.ops, &slot.metadata);
             if several {
-                note_changes(&mut changes, &state.index, &slot.ops, seq);
+                note_changes(&mut changes, &state.index, &slot.ops);
             }
             carried.push((Arc::clone(slot), seq));
             taken += 1;
@@ -103,7 +113,7 @@ impl Attempt {
                 carried,
             }
         });
-        batch.drain(..taken);
+        batch.splice(..taken, deferred);
         attempt
     }
 
@@ -173,12 +183,10 @@ fn start_head(inner: &Inner, state: &mut State, batch: &[Arc<Slot>]) -> HeadWrit
     HeadWriter::follow(&state.head, nonce, room)
 }
 
-/// Nothing that the transaction read has been changed: not after its base, not by `changes`.
-fn validate(slot: &Slot, index: &Index, changes: &Changes) -> Result<(), Error> {
+/// Nothing that the transaction read has been changed by a commit after its base.
+fn validate(slot: &Slot, index: &Index) -> Result<(), Error> {
     for key in &slot.reads {
-        let changed = index.changed_since(key, slot.base);
-        let changed = changed.or_else(|| changes.get(key).map(|change| change.seq));
-        if let Some(seq) = changed {
+        if let Some(seq) = index.changed_since(key, slot.base) {
             return Err(Error::Conflict {
                 key: key.clone(),
                 seq,
@@ -186,37 +194,33 @@ fn validate(slot: &Slot, index: &Index, changes: &Changes) -> Result<(), Error> 
         }
     }
     for range in &slot.ranges {
-        let in_batch = || {
-            let (key, change) = changes.range::<[u8], _>(range.bounds()).next()?;
-            Some((key.clone(), change.seq))
-        };
-        if let Some((key, seq)) = index
-            .range_changed_since(range, slot.base)
-            .or_else(in_batch)
-        {
+        if let Some((key, seq)) = index.range_changed_since(range, slot.base) {
             return Err(Error::Conflict { key, seq });
         }
     }
     Ok(())
 }
 
+/// Whether an earlier transaction of the batch changes what this one read.
+fn reads_changed(slot: &Slot, changes: &Changes) -> bool {
+    if changes.is_empty() {
+        return false;
+    }
+    let in_range = |range: &KeyRange| changes.range::<[u8], _>(range.bounds()).next().is_some();
+    slot.reads.iter().any(|key| changes.contains_key(key)) || slot.ranges.iter().any(in_range)
+}
+
 /// Adds what a transaction changes. As everywhere, deleting what is absent changes nothing.
-fn note_changes(changes: &mut Changes, index: &Index, ops: &[Op], seq: u64) {
+fn note_changes(changes: &mut Changes, index: &Index, ops: &[Op]) {
     for op in ops {
         match op {
             Op::Put { key, .. } => {
-                changes.insert(key.clone(), Change { seq, present: true });
+                changes.insert(key.clone(), true);
             }
             Op::Delete { key } => {
-                let noted = changes.get(key).map(|change| change.present);
+                let noted = changes.get(key).copied();
                 if noted.unwrap_or_else(|| index.is_present(key)) {
-                    changes.insert(
-                        key.clone(),
-                        Change {
-                            seq,
-                            present: false,
-                        },
-                    );
+                    changes.insert(key.clone(), false);
                 }
             }
             Op::DeleteRange { start, end } => {
@@ -224,19 +228,11 @@ fn note_changes(changes: &mut Changes, index: &Index, ops: &[Op], seq: u64) {
                     start: start.clone(),
                     end: end.clone(),
                 };
-                for key in index.present(&range) {
-                    changes.entry(key.clone()).or_insert(Change {
-                        seq: 0,
-                        present: true,
-                    });
+                for (_, present) in changes.range_mut::<[u8], _>(range.bounds()) {
+                    *present = false;
                 }
-                for (_, change) in changes.range_mut::<[u8], _>(range.bounds()) {
-                    if change.present {
-                        *change = Change {
-                            seq,
-                            present: false,
-                        };
-                    }
+                for key in index.present(&range) {
+                    changes.entry(key.clone()).or_insert(false);
                 }
             }
         }

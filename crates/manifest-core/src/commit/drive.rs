@@ -269,9 +269,10 @@ impl Leader {
             step!(COMMIT_DEADLINE);
             return self.refuse(inner, attempt);
         }
-        // Back into the batch, in their order, before those that did not fit.
+        // Back into the batch, among those that did not fit or waited for them, in their order.
         self.batch
             .splice(..0, attempt.carried.into_iter().map(|(slot, _)| slot));
+        self.batch.sort_by_key(|slot| slot.id.wseq);
         self.tries += 1;
         if self.tries > 1 {
             self.back_off(inner).await;
