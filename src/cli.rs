@@ -4,11 +4,13 @@
 //! |---|---|
 //! | `args` | flags and verbs |
 //! | `run` | `vopr run`: a campaign, its progress and its report |
+//! | `check` | `vopr check FILE`: judge a recorded history |
 //! | `replay` | `vopr replay SEED`: one world with its full trace |
 //! | `progress` | how far a campaign is |
 //! | `failure` | exit codes and errors of usage |
 
 mod args;
+pub mod check;
 mod failure;
 mod progress;
 mod replay;
@@ -32,6 +34,7 @@ pub fn main(systems: &[Arc<dyn SystemUnderTest>]) -> ExitCode {
     let exit = match cli.verb {
         None => run::run(&cli.run, systems),
         Some(Verb::Run(args)) => run::run(&args, systems),
+        Some(Verb::Check(args)) => check::run(&args),
         Some(Verb::Replay(args)) => replay::replay(&args, systems),
     };
     match exit {

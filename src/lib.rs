@@ -13,6 +13,7 @@ pub mod campaign;
 pub mod checkers;
 pub mod cli;
 pub mod diagnosis;
+pub mod formats;
 mod meter;
 pub mod panics;
 mod processes;

@@ -45,6 +45,8 @@ pub enum Verb {
     Run(RunArgs),
     /// Run one seed again and print its trace.
     Replay(ReplayArgs),
+    /// Judge a recorded history of any system.
+    Check(super::check::CheckArgs),
 }
 
 /// What worlds are like.

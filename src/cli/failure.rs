@@ -25,6 +25,8 @@ pub enum Exit {
     MarkNotReached = 14,
     /// A fault of the simulator itself.
     Simulator = 15,
+    /// The budget ended before there was a verdict.
+    Undecided = 16,
 }
 
 impl Exit {
@@ -104,6 +106,14 @@ pub enum UsageError {
         path: String,
         /// Why.
         source: std::io::Error,
+    },
+    /// A file is no history.
+    #[error("{path}: {source}")]
+    History {
+        /// The file.
+        path: String,
+        /// Why.
+        source: crate::formats::FormatError,
     },
     /// There is no such event in the run.
     #[error("seed {seed} has {events} events, there is no event {until}")]

@@ -15,6 +15,7 @@
 
 mod assemble;
 mod event;
+pub mod judge;
 mod model;
 pub mod term;
 

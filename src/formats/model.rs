@@ -179,6 +179,9 @@ fn initial(text: &str) -> Option<Initial> {
 
 /// Tells the model from the first events.
 pub(super) fn guess(events: &[Event], source: Source) -> Result<Model, FormatError> {
+    if events.is_empty() {
+        return Ok(Model::JEPSEN);
+    }
     let fs: BTreeSet<&str> = events.iter().map(|event| event.f.as_str()).collect();
     let has = |f: &str| fs.contains(f);
     let keyed = events.iter().any(|event| event.key.is_some());

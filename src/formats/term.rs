@@ -108,6 +108,8 @@ enum Wrapped {
     Unknown,
     Yes,
     No,
+    /// It was closed.
+    Over,
 }
 
 /// How deep terms may nest: hostile files must not overflow the stack.
@@ -142,10 +144,12 @@ impl<R: BufRead> Terms<R> {
             };
         }
         match self.skip()? {
+            _ if self.wrapped == Wrapped::Over => Ok(None),
             None if self.wrapped == Wrapped::Yes => Err(self.wrong("the file ends inside a list")),
             None => Ok(None),
             Some(b']' | b')') if self.wrapped == Wrapped::Yes => {
                 self.bump()?;
+                self.wrapped = Wrapped::Over;
                 match self.skip()? {
                     None => Ok(None),
                     Some(_) => Err(self.wrong("something follows the list of operations")),

@@ -262,7 +262,7 @@ impl Relation<'_> {
                 name(writer)
             ),
             Reason::Survived { key, value, reader } => format!(
-                "{} still saw {} after {from}, which also wrote the key: so {from} comes before {to}",
+                "{} still saw {} of {to} after {from}, which also wrote the key: so {from} comes before {to}",
                 name(reader),
                 version(key, value)
             ),

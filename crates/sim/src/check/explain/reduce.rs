@@ -132,15 +132,40 @@ impl Reducer<'_> {
         }
     }
 
+    /// Whether what `writer` left was certainly replaced before `reader` began, so that the reader
+    /// saw an equal value of somebody else. The last writer that the reader may have seen is
+    /// kept: a reader alone would look like one of a value that nobody wrote.
+    fn is_over(&self, ops: &[OpId], writer: OpId, reader: OpId, what: (Key, Value)) -> bool {
+        let (write, read) = (self.history.op(writer), self.history.op(reader));
+        let between = |op: OpId| {
+            let entry = self.history.op(op);
+            write.deadline() < entry.invoke && entry.deadline() < read.invoke
+        };
+        let replaces = |op: OpId| {
+            self.history.accesses(op).any(|(_, key, access)| {
+                key == what.0 && matches!(access, Access::Write { .. } | Access::Update { .. })
+            })
+        };
+        let later = |op: OpId| {
+            let invoke = self.history.op(op).invoke;
+            write.invoke < invoke && invoke < read.deadline()
+        };
+        let equal = |op: OpId| written(self.history, op).any(|wrote| wrote == what);
+        ops.len() <= CLOSE_LOOK
+            && write.deadline() < read.invoke
+            && ops.iter().any(|&op| between(op) && replaces(op))
+            && ops.iter().any(|&op| op != reader && later(op) && equal(op))
+    }
+
     /// `ops` without a range of them, and without whoever may have seen what those wrote.
     fn without(&self, ops: &[OpId], from: usize, to: usize) -> Vec<OpId> {
         let mut out: BTreeSet<OpId> = ops[from..to].iter().copied().collect();
-        let mut gone: BTreeSet<(Key, Value)> = BTreeSet::new();
+        let mut gone: BTreeMap<(Key, Value), BTreeSet<OpId>> = BTreeMap::new();
         let mut keys: BTreeSet<Key> = BTreeSet::new();
         loop {
             for &op in &out {
                 for (key, value) in written(self.history, op) {
-                    gone.insert((key, value));
+                    gone.entry((key, value)).or_default().insert(op);
                     keys.insert(key);
                 }
             }
@@ -151,7 +176,11 @@ impl Reducer<'_> {
                         .history
                         .accesses(op)
                         .any(|(_, _, access)| matches!(access, Access::Update { .. }));
-                let depends = seen(self.history, op).any(|seen| gone.contains(&seen))
+                let may_be_of = |seen: (Key, Value)| {
+                    let mut writers = gone.get(&seen).into_iter().flatten();
+                    writers.any(|&writer| !self.is_over(ops, writer, op, seen))
+                };
+                let depends = seen(self.history, op).any(may_be_of)
                     || loose(self.history, op).any(|key| keys.contains(&key));
                 if depends && !blind {
                     out.insert(op);
@@ -163,6 +192,9 @@ impl Reducer<'_> {
         }
     }
 }
+
+/// Up to this many operations it is looked at whether a write was certainly over.
+const CLOSE_LOOK: usize = 2_000;
 
 /// What an operation wrote.
 fn written(history: &History, op: OpId) -> impl Iterator<Item = (Key, Value)> + '_ {
