@@ -8,14 +8,17 @@
 //! deletes or several ranges are as many requests as a real client would send: one for each page,
 //! one for each `delete_batch` names, one for each coalesced range.
 
+mod body;
 mod convert;
 mod error;
+mod exchange;
 mod upload;
 
 use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{
@@ -30,6 +33,7 @@ use crate::profile::{Profile, Rename};
 use crate::store::{Call, Failure, ListedPage, Reply, Request, Shared};
 use convert::{attributes_to_model, read_request, write_condition};
 use error::{Asked, error};
+use exchange::{Boxed, Exchange, refused};
 
 /// How many delete requests of one stream are under way at the same time, as in the S3 client.
 const DELETES_AT_ONCE: usize = 20;
@@ -85,7 +89,7 @@ impl Client {
             cursor,
         };
         match self.call(|_| request).await {
-            Ok(Reply::Page(page)) => Ok(page),
+            Ok(Reply::Page(page)) => Ok(*page),
             other => Err(unexpected(other, prefix, Asked::Read)),
         }
     }
@@ -182,27 +186,36 @@ fn directory(prefix: Option<&Path>) -> String {
 
 #[async_trait]
 impl ObjectStore for Client {
-    async fn put_opts(
-        &self,
-        location: &Path,
+    fn put_opts<'c, 'l, 'f>(
+        &'c self,
+        location: &'l Path,
         payload: PutPayload,
         opts: PutOptions,
-    ) -> Result<PutResult> {
-        let (condition, asked) = write_condition(&opts.mode, &self.profile)?;
-        let answer = self
-            .call(|model| Request::Put {
-                name: model.name(location.as_ref()),
-                body: payload.into(),
-                attributes: attributes_to_model(&opts.attributes),
-                condition,
-            })
-            .await;
-        match answer {
+    ) -> Boxed<'f, PutResult>
+    where
+        'c: 'f,
+        'l: 'f,
+        Self: 'f,
+    {
+        let (condition, asked) = match write_condition(&opts.mode, &self.profile) {
+            Ok(known) => known,
+            Err(error) => return refused(error),
+        };
+        let body = Bytes::from(payload);
+        let attributes = attributes_to_model(&opts.attributes);
+        let put = self.call(move |model| Request::Put {
+            name: model.name(location.as_ref()),
+            size: body.len(),
+            body,
+            attributes,
+            condition,
+        });
+        Box::pin(Exchange::new(put, move |answer| match answer {
             Ok(Reply::Written(written)) => {
                 Ok(convert::put_result(&written, self.profile.version_ids))
             }
             other => Err(unexpected(other, location.as_ref(), asked)),
-        }
+        }))
     }
 
     async fn put_multipart_opts(
@@ -226,28 +239,34 @@ impl ObjectStore for Client {
         }
     }
 
-    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        let read = read_request(&options, location)?;
-        let answer = self
-            .call(|model| Request::Read {
-                name: model.name(location.as_ref()),
-                read,
-            })
-            .await;
-        match answer {
-            Ok(Reply::Read(mut read)) => {
-                let ids = self.profile.version_ids;
-                let body = stream::once(std::future::ready(Ok(std::mem::take(&mut read.body))));
-                Ok(GetResult {
-                    payload: GetResultPayload::Stream(body.boxed()),
-                    meta: convert::meta(location.clone(), &read, ids),
-                    range: read.range,
-                    attributes: convert::attributes_from_model(&read.attributes),
-                    extensions: Default::default(),
-                })
-            }
+    fn get_opts<'c, 'l, 'f>(
+        &'c self,
+        location: &'l Path,
+        options: GetOptions,
+    ) -> Boxed<'f, GetResult>
+    where
+        'c: 'f,
+        'l: 'f,
+        Self: 'f,
+    {
+        let read = match read_request(&options, location) {
+            Ok(read) => read,
+            Err(error) => return refused(error),
+        };
+        let get = self.call(move |model| Request::Read {
+            name: model.name(location.as_ref()),
+            read,
+        });
+        Box::pin(Exchange::new(get, move |answer| match answer {
+            Ok(Reply::Read(read, fate)) => Ok(GetResult {
+                payload: GetResultPayload::Stream(body::stream(&read, fate)),
+                meta: convert::meta(location.clone(), &read.version, self.profile.version_ids),
+                range: read.range,
+                attributes: convert::attributes_from_model(&read.version.attributes),
+                extensions: Default::default(),
+            }),
             other => Err(unexpected(other, location.as_ref(), Asked::Read)),
-        }
+        }))
     }
 
     fn delete_stream(

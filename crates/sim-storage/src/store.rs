@@ -35,8 +35,8 @@ use crate::model::{Model, Observer, Page};
 use crate::profile::Profile;
 
 pub(crate) use call::Call;
+pub(crate) use request::{BodyFate, Listed, ListedPage, Reply, Request};
 pub use request::{Failure, RequestKind};
-pub(crate) use request::{Listed, ListedPage, Reply, Request};
 pub use weather::{Outage, OutageKind};
 
 /// What a store is like in one world.

@@ -11,8 +11,8 @@ use object_store::{
 use super::error::{Asked, STORE, error};
 use crate::model::Attributes as ModelAttributes;
 use crate::model::{
-    AttributeKey, ByteRange, Generation, Part, Read, ReadConditions, ReadRequest, Refusal, Tag,
-    TagMatch, WriteCondition, Written,
+    AttributeKey, ByteRange, Generation, Part, ReadConditions, ReadRequest, Refusal, Tag, TagMatch,
+    Version, WriteCondition, Written,
 };
 use crate::profile::{Profile, UpdateCondition, VersionIds};
 use crate::store::{Failure, Listed};
@@ -128,13 +128,13 @@ pub(super) fn put_result(written: &Written, ids: VersionIds) -> PutResult {
     }
 }
 
-pub(super) fn meta(location: Path, read: &Read, ids: VersionIds) -> ObjectMeta {
+pub(super) fn meta(location: Path, of: &Version, ids: VersionIds) -> ObjectMeta {
     ObjectMeta {
         location,
-        last_modified: date(read.last_modified),
-        size: read.size,
-        e_tag: Some(read.tag.as_str().to_owned()),
-        version: version(read.generation, ids),
+        last_modified: date(of.last_modified),
+        size: of.size(),
+        e_tag: Some(of.tag.as_str().to_owned()),
+        version: version(of.generation, ids),
     }
 }
 
@@ -172,6 +172,9 @@ pub(super) fn attributes_to_model(attributes: &Attributes) -> ModelAttributes {
 }
 
 pub(super) fn attributes_from_model(attributes: &ModelAttributes) -> Attributes {
+    if attributes.is_empty() {
+        return Attributes::default();
+    }
     let pairs = attributes.iter().map(|(key, value)| {
         let key = match key {
             AttributeKey::ContentDisposition => Attribute::ContentDisposition,

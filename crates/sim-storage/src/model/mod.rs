@@ -32,7 +32,7 @@ pub use condition::{ReadConditions, TagMatch, WriteCondition};
 pub use list::{Cursor, ListRequest, Page};
 pub use names::NameId;
 pub use observer::{Applied, Change, Observer, Origin, Served};
-pub use read::{ByteRange, Part, Read, ReadRequest};
+pub use read::{ByteRange, Content, Part, Read, ReadRequest};
 pub use refusal::Refusal;
 pub use upload::UploadId;
 pub use version::{Attribute, AttributeKey, Attributes, Generation, Tag, Version};
@@ -52,9 +52,9 @@ pub struct Written {
 /// One object: its current version, and earlier states where the profile lets anyone see them.
 #[derive(Debug, Default)]
 struct Object {
-    current: Option<Version>,
+    current: Option<Arc<Version>>,
     /// Earlier states, oldest first, each with the time at which it ended.
-    past: VecDeque<(Option<Version>, u64)>,
+    past: VecDeque<(Option<Arc<Version>>, u64)>,
 }
 
 /// A version that has no generation yet.
@@ -139,13 +139,13 @@ impl Model {
 
     /// The current version of an object, if it exists.
     pub fn current(&self, name: NameId) -> Option<&Version> {
-        self.objects[name.index()].current.as_ref()
+        self.objects[name.index()].current.as_deref()
     }
 
     /// All objects that exist, in the order in which their names were first mentioned.
     pub fn objects(&self) -> impl Iterator<Item = (NameId, &Version)> {
         let mentioned = self.names.ids().zip(&self.objects);
-        mentioned.filter_map(|(name, object)| Some((name, object.current.as_ref()?)))
+        mentioned.filter_map(|(name, object)| Some((name, object.current.as_deref()?)))
     }
 
     /// Writes a whole object.
@@ -264,7 +264,7 @@ impl Model {
             tag: draft.tag,
             generation: Generation(self.generations),
         };
-        let version = Version {
+        let version = Arc::new(Version {
             body: draft.body,
             tag: draft.tag,
             generation: written.generation,
@@ -272,13 +272,13 @@ impl Model {
             applied_at: by.at,
             request: by.request,
             attributes: draft.attributes,
-        };
+        });
         self.replace(by, name, change, Some(version));
         written
     }
 
     /// The only place where an object changes.
-    fn replace(&mut self, by: Origin, name: NameId, change: Change, after: Option<Version>) {
+    fn replace(&mut self, by: Origin, name: NameId, change: Change, after: Option<Arc<Version>>) {
         let object = &mut self.objects[name.index()];
         let before = std::mem::replace(&mut object.current, after);
         match (&before, &object.current) {
@@ -287,7 +287,7 @@ impl Model {
             _ => {}
         }
         if let Some(observer) = &mut self.watch.0 {
-            let (before, after) = (before.as_ref(), object.current.as_ref());
+            let (before, after) = (before.as_deref(), object.current.as_deref());
             let text = self.names.text(name);
             observer.applied(&Applied {
                 origin: by,

@@ -4,6 +4,7 @@
 //! of a body that breaks off on the way is not the model's business.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -11,7 +12,7 @@ use super::condition::ReadConditions;
 use super::names::NameId;
 use super::observer::{Origin, Served};
 use super::refusal::Refusal;
-use super::version::{Attributes, Generation, Tag, Version};
+use super::version::{Generation, Version};
 use super::{Model, Object};
 
 /// A range of bytes as HTTP knows it.
@@ -66,23 +67,50 @@ pub struct ReadRequest {
     pub conditions: ReadConditions,
 }
 
-/// The answer to a read.
+/// Whether an answer brings bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// The bytes of its range.
+    Range,
+    /// None: it answers a HEAD.
+    None,
+}
+
+/// The answer to a read: the version that is served, and which bytes of it. It shares the version
+/// with the store, so that an answer is cheap however big the object is.
 #[derive(Debug, Clone)]
 pub struct Read {
-    /// The bytes; empty for a HEAD.
-    pub body: Bytes,
-    /// Which bytes of the object they are; the whole object for a HEAD.
+    /// The version.
+    pub version: Arc<Version>,
+    /// Which bytes of it; the whole object for a HEAD.
     pub range: Range<u64>,
-    /// Length of the whole object.
-    pub size: u64,
-    /// Entity tag of the version that was read.
-    pub tag: Tag,
-    /// Its generation.
-    pub generation: Generation,
-    /// Its date, in nanoseconds of virtual time.
-    pub last_modified: u64,
-    /// Its attributes.
-    pub attributes: Attributes,
+    /// Whether it brings the bytes.
+    pub content: Content,
+}
+
+impl Read {
+    /// How many bytes it brings; none for a HEAD.
+    pub fn len(&self) -> usize {
+        match self.content {
+            Content::None => 0,
+            Content::Range => (self.range.end - self.range.start) as usize,
+        }
+    }
+
+    /// True if it brings no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The bytes; empty for a HEAD.
+    pub fn body(&self) -> Bytes {
+        let body = &self.version.body;
+        match self.content {
+            Content::None => Bytes::new(),
+            Content::Range if self.range == (0..self.version.size()) => body.clone(),
+            Content::Range => body.slice(self.range.start as usize..self.range.end as usize),
+        }
+    }
 }
 
 impl Model {
@@ -120,12 +148,12 @@ impl Model {
         };
         let outcome = version.ok_or(Refusal::NotFound).and_then(|version| {
             request.conditions.judge(version)?;
-            Ok((version, answer(version, request.part)?))
+            answer(version, request.part)
         });
         if let Some(observer) = &mut self.watch.0 {
             let (text, outcome) = (self.names.text(name), outcome.as_ref());
             let outcome = outcome
-                .map(|(version, _)| *version)
+                .map(|read| &*read.version)
                 .map_err(|refusal| *refusal);
             observer.served(&Served {
                 origin: by,
@@ -134,35 +162,28 @@ impl Model {
                 outcome,
             });
         }
-        outcome.map(|(_, read)| read)
+        outcome
     }
 }
 
-fn answer(version: &Version, part: Part) -> Result<Read, Refusal> {
+fn answer(version: &Arc<Version>, part: Part) -> Result<Read, Refusal> {
     let size = version.size();
-    let range = match part {
-        Part::Whole | Part::Head => 0..size,
-        Part::Range(range) => range.of(size)?,
-    };
-    let body = match part {
-        Part::Head => Bytes::new(),
-        Part::Whole => version.body.clone(),
-        Part::Range(_) => version.body.slice(range.start as usize..range.end as usize),
-    };
     Ok(Read {
-        body,
-        range,
-        size,
-        tag: version.tag,
-        generation: version.generation,
-        last_modified: version.last_modified,
-        attributes: version.attributes.clone(),
+        version: Arc::clone(version),
+        range: match part {
+            Part::Whole | Part::Head => 0..size,
+            Part::Range(range) => range.of(size)?,
+        },
+        content: match part {
+            Part::Head => Content::None,
+            Part::Whole | Part::Range(_) => Content::Range,
+        },
     })
 }
 
 impl Object {
     /// The version that was current at a time.
-    fn at(&self, time: u64) -> Option<&Version> {
+    fn at(&self, time: u64) -> Option<&Arc<Version>> {
         let ended = self.past.partition_point(|(_, end)| *end <= time);
         match self.past.get(ended) {
             Some((version, _)) => version.as_ref(),
@@ -171,7 +192,7 @@ impl Object {
     }
 
     /// The version with this generation, if it can still be read.
-    fn version(&self, generation: Generation) -> Option<&Version> {
+    fn version(&self, generation: Generation) -> Option<&Arc<Version>> {
         let past = self.past.iter().filter_map(|(version, _)| version.as_ref());
         past.chain(&self.current)
             .find(|version| version.generation == generation)

@@ -6,7 +6,7 @@ use sim::trace::Kind;
 
 use super::State;
 use super::flight::{Flight, Waiting, share};
-use super::request::{Failure, Reply, Request};
+use super::request::{Again, Failure, Reply, Request};
 use super::weather::OutageKind;
 use crate::fault::{Fault, FaultKind};
 use crate::model::{Origin, Refusal, WriteCondition};
@@ -74,13 +74,17 @@ impl State {
 
     /// The request takes effect.
     fn apply(&mut self, slot: u32, fault: Option<Fault>) -> Result<Reply, Refusal> {
-        let flight = &self.flights[slot as usize];
+        let flight = &mut self.flights[slot as usize];
         let by = Origin {
             request: flight.id(),
             process: flight.process.0,
             at: sim::now_ns(),
         };
-        let outcome = match (fault, &flight.request) {
+        let again = match fault {
+            Some(Fault::Duplicate { .. }) => Again::Possible,
+            _ => Again::Never,
+        };
+        let outcome = match (fault, &mut flight.request) {
             (
                 Some(Fault::TornPut { keep_ppm, .. }),
                 Request::Put {
@@ -88,6 +92,7 @@ impl State {
                     body,
                     attributes,
                     condition: condition @ (WriteCondition::None | WriteCondition::Absent),
+                    ..
                 },
             ) => {
                 let kept = body.slice(..share(body.len(), keep_ppm));
@@ -101,7 +106,7 @@ impl State {
                 torn
             }
             (_, request) => {
-                let outcome = request.apply(&mut self.model, by, &mut self.page);
+                let outcome = request.apply(&mut self.model, by, &mut self.page, again);
                 outcome.map_err(|refusal| self.as_raced(slot, refusal))
             }
         };

@@ -22,7 +22,8 @@ pub(crate) struct Call<'s, F> {
 }
 
 enum Stage<F> {
-    New(F),
+    /// Nothing was sent yet.
+    New(Option<F>),
     /// In this slot.
     Waiting(u32),
     Done,
@@ -37,7 +38,7 @@ where
             shared,
             process,
             epoch,
-            stage: Stage::New(build),
+            stage: Stage::New(Some(build)),
         }
     }
 }
@@ -55,19 +56,21 @@ where
             // The world of this handle is over, and with it everyone who could answer.
             return Poll::Pending;
         }
-        match std::mem::replace(&mut this.stage, Stage::Done) {
+        match &mut this.stage {
             Stage::New(build) => {
-                let request = build(&mut state.model);
-                let slot = state.open(this.process, request, cx.waker().clone());
-                this.stage = Stage::Waiting(slot);
+                if let Some(build) = build.take() {
+                    let request = build(&mut state.model);
+                    let slot = state.open(this.process, request, cx.waker().clone());
+                    this.stage = Stage::Waiting(slot);
+                }
                 Poll::Pending
             }
-            Stage::Waiting(slot) => match state.collect(slot, cx.waker()) {
-                Some(answer) => Poll::Ready(answer),
-                None => {
-                    this.stage = Stage::Waiting(slot);
-                    Poll::Pending
+            Stage::Waiting(slot) => match state.collect(*slot, cx.waker()) {
+                Some(answer) => {
+                    this.stage = Stage::Done;
+                    Poll::Ready(answer)
                 }
+                None => Poll::Pending,
             },
             // Polled again after it was ready.
             Stage::Done => Poll::Pending,

@@ -7,7 +7,7 @@ use sim::trace::Kind;
 
 use super::State;
 use super::flight::{Phase, Waiting, share};
-use super::request::{Failure, Reply};
+use super::request::{BodyFate, Failure, Reply};
 use super::weather::OutageKind;
 use crate::fault::{Decision, Fault, FaultKind, Report};
 use crate::model::Refusal;
@@ -164,11 +164,11 @@ impl State {
             return None;
         }
         let flight = &mut self.flights[slot as usize];
-        if let (Some(Fault::ShortBody { keep_ppm }), Some(Ok(Reply::Read(read)))) =
+        if let (Some(Fault::ShortBody { keep_ppm }), Some(Ok(Reply::Read(read, fate)))) =
             (flight.decision.fault, &mut flight.answer)
-            && !read.body.is_empty()
+            && !read.is_empty()
         {
-            read.body.truncate(share(read.body.len(), keep_ppm));
+            *fate = BodyFate::Short(share(read.len(), keep_ppm));
             flight.fault_took_effect(FaultKind::ShortBody.label());
         }
         self.deliver(slot)

@@ -12,6 +12,13 @@ use crate::model::{
     ReadRequest, Refusal, Tag, UploadId, WriteCondition, Written,
 };
 
+/// Whether a request may apply once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Again {
+    Never,
+    Possible,
+}
+
 /// Kinds of requests, as trace events number them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
@@ -95,7 +102,9 @@ impl Failure {
 pub(crate) enum Request {
     Put {
         name: NameId,
+        /// Handed over to the model when it arrives, unless it arrives twice.
         body: Bytes,
+        size: usize,
         attributes: Attributes,
         condition: WriteCondition,
     },
@@ -151,10 +160,19 @@ pub(crate) enum Request {
 pub(crate) enum Reply {
     Done,
     Written(Written),
-    Read(Read),
+    Read(Read, BodyFate),
     Deleted(Vec<Result<(), Refusal>>),
-    Page(ListedPage),
+    Page(Box<ListedPage>),
     Upload(UploadId),
+}
+
+/// What becomes of the body of an answer on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BodyFate {
+    /// It arrives.
+    Whole,
+    /// It ends after so many bytes, and nobody notices.
+    Short(usize),
 }
 
 /// What a listing says of one object.
@@ -223,15 +241,15 @@ impl Request {
         };
         match self {
             Self::Put {
-                body, condition, ..
+                size, condition, ..
             } => Shape {
                 operation: match condition.is_conditional() {
                     true => Operation::ConditionalPut,
                     false => Operation::Put,
                 },
-                size: body.len() as u64,
+                size: *size as u64,
                 conditional: condition.is_conditional(),
-                may_tear: !body.is_empty()
+                may_tear: *size > 0
                     && matches!(condition, WriteCondition::None | WriteCondition::Absent),
                 ..plain
             },
@@ -269,10 +287,11 @@ impl Request {
 
     /// Has the model do it.
     pub(crate) fn apply(
-        &self,
+        &mut self,
         model: &mut Model,
         by: Origin,
         page: &mut Page,
+        again: Again,
     ) -> Result<Reply, Refusal> {
         match self {
             Self::Put {
@@ -280,10 +299,20 @@ impl Request {
                 body,
                 attributes,
                 condition,
-            } => model
-                .put(by, *name, body.clone(), attributes.clone(), condition)
-                .map(Reply::Written),
-            Self::Read { name, read } => model.read(by, *name, read).map(Reply::Read),
+                ..
+            } => {
+                // A body without a second owner is cheaper for everyone who touches it later.
+                let body = match again {
+                    Again::Never => std::mem::take(body),
+                    Again::Possible => body.clone(),
+                };
+                model
+                    .put(by, *name, body, attributes.clone(), condition)
+                    .map(Reply::Written)
+            }
+            Self::Read { name, read } => model
+                .read(by, *name, read)
+                .map(|read| Reply::Read(read, BodyFate::Whole)),
             Self::Delete { name } => model.delete(by, *name).map(|()| Reply::Done),
             Self::DeleteBatch { names } => {
                 let results = names.iter().map(|&name| model.delete(by, name));
@@ -302,7 +331,7 @@ impl Request {
                     cursor: *cursor,
                 };
                 model.list(&request, page);
-                Ok(Reply::Page(ListedPage::of(model, page)))
+                Ok(Reply::Page(Box::new(ListedPage::of(model, page))))
             }
             Self::Copy {
                 from,
@@ -341,8 +370,8 @@ impl Request {
         let kind = self.kind().name();
         match self {
             Self::Put {
-                body, condition, ..
-            } => format!("{kind} {name}{} ({} B)", Shown(condition), body.len()),
+                size, condition, ..
+            } => format!("{kind} {name}{} ({size} B)", Shown(condition)),
             Self::Read { read, .. } => match &read.conditions.none_matches {
                 Some(_) => format!("{kind} {name} if-none-match"),
                 None => format!("{kind} {name}"),

@@ -109,7 +109,7 @@ fn kept_versions_can_be_read_by_their_generation() {
             version: Some(written.generation),
             ..Default::default()
         };
-        assert_eq!(model.read(by, name, &request).unwrap().body[0], n as u8);
+        assert_eq!(model.read(by, name, &request).unwrap().body()[0], n as u8);
     }
     let current = model.read(by, name, &ReadRequest::default());
     assert_eq!(current.unwrap_err(), Refusal::NotFound);
@@ -132,7 +132,7 @@ fn an_eventual_store_remembers_what_a_stale_read_may_show() {
         let read = model
             .read_as_of(by, name, &ReadRequest::default(), time)
             .unwrap();
-        assert_eq!(read.body[0], seen, "as of {time}");
+        assert_eq!(read.body()[0], seen, "as of {time}");
     }
 }
 

@@ -430,11 +430,12 @@ impl Pair {
         } else {
             &content
         };
-        assert_eq!(got.body, wanted);
+        assert_eq!(got.body(), wanted);
         assert_eq!(got.range.end - got.range.start, bytes.len() as u64);
-        assert_eq!((got.size, got.tag), (size, known.written.tag));
+        let version = &*got.version;
+        assert_eq!((version.size(), version.tag), (size, known.written.tag));
         assert_eq!(
-            (got.generation, got.last_modified),
+            (version.generation, version.last_modified),
             (known.written.generation, known.date)
         );
     }

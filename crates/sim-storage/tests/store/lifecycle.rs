@@ -6,7 +6,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use object_store::{ObjectStore, ObjectStoreExt};
-use sim::{Aim, Strike};
+use sim::{Aim, AimAt, Strike};
 use sim_storage::Client;
 
 use crate::world::{MS, path, run, s3};
@@ -71,7 +71,7 @@ fn a_stall_before_the_request_keeps_it_back_until_the_stall_ends() {
     run(s3(), |world| async move {
         sim::aim(Aim {
             process: world.process(0),
-            step: "put".to_owned(),
+            at: AimAt::Step("put".to_owned()),
             after: 0,
             strike: Strike::Stall(Duration::from_secs(3)),
         });
@@ -91,7 +91,7 @@ fn a_crash_before_the_request_keeps_it_back_for_ever() {
     run(s3(), |world| async move {
         sim::aim(Aim {
             process: world.process(0),
-            step: "put".to_owned(),
+            at: AimAt::Step("put".to_owned()),
             after: 0,
             strike: Strike::Crash,
         });
