@@ -6,14 +6,26 @@
 //! conditional read of the newest version must say "not modified". A store that breaks one of
 //! these would lose commits silently; it is refused instead.
 //!
-//! Only a clear answer condemns. A failed request proves nothing (it may be the network, or the
-//! hidden retry of an own success), so the probe starts again under a new name.
+//! Only a clear answer condemns. Whatever a fault on the way can produce on a sound store proves
+//! nothing, and the probe starts again under a new name:
+//!
+//! | answer | why it is no evidence |
+//! |---|---|
+//! | any failure of a request that had to succeed | the network; "already exists" or "precondition failed" may be the hidden retry of an own success |
+//! | any failure but those two of a request that had to fail | the network |
+//! | a body that is short, or is none that the probe wrote | damage on the way |
+//! | a late duplicate of an earlier request | every PUT is conditional: it finds its condition gone, on a sound store |
+//!
+//! What condemns is a success that must not be, a tag that does not fit, a whole body of a version
+//! that is not the newest, and "not found" or a whole body where the newest version is there and
+//! known. No fault makes these out of a sound store's answers.
 
 use bytes::Bytes;
 use object_store::{PutMode, UpdateVersion};
 
 use crate::env::random_u128;
 use crate::error::Error;
+use crate::format::xxh3;
 use crate::requests::{Failure, Fetched, Requests};
 use crate::steps::*;
 
@@ -64,41 +76,46 @@ pub(crate) async fn probe(requests: &Requests, deadline: std::time::Duration) ->
 async fn probe_once(requests: &Requests) -> Result<(), Stop> {
     let uuid = random_u128(&*requests.env);
     let path = requests.probe_path(uuid);
-    // Never the same bytes twice: a store whose tags are content hashes would repeat a tag.
-    let body = |number: u8| {
-        let mut bytes = uuid.to_le_bytes().to_vec();
-        bytes.push(number);
-        Bytes::from(bytes)
-    };
+    let seen = |fetched: &Fetched| Seen::of(fetched, uuid);
 
-    let first = requests.put(&path, body(1), PutMode::Create).await?;
+    let first = requests.put(&path, body(uuid, 1), PutMode::Create).await?;
     if first.e_tag.is_none() {
         return Err(Stop::Missing("an entity tag in the answer to a PUT"));
     }
-    let again = requests.put(&path, body(2), PutMode::Create).await;
+    let again = requests.put(&path, body(uuid, 2), PutMode::Create).await;
     must_fail(
         again,
         "If-None-Match: an object that exists was created again",
     )?;
     let second = requests
-        .put(&path, body(3), PutMode::Update(first.clone()))
+        .put(&path, body(uuid, 3), PutMode::Update(first.clone()))
         .await?;
     if second.e_tag == first.e_tag {
         return Err(Stop::Missing("a new entity tag for every version"));
     }
-    let outdated = requests.put(&path, body(4), PutMode::Update(first)).await;
+    let outdated = requests
+        .put(&path, body(uuid, 4), PutMode::Update(first))
+        .await;
     must_fail(
         outdated,
         "If-Match: an update with an outdated tag was accepted",
     )?;
-    must_read(requests.get(&path, None).await?, &body(3), &second)?;
-    match requests.get(&path, second.e_tag).await? {
-        Fetched::NotModified => {}
-        _ => {
+    let fetched = requests.get(&path, None).await?;
+    match (seen(&fetched), fetched) {
+        (Seen::Version(3), Fetched::Body { tag, .. }) if tag.e_tag == second.e_tag => {}
+        (Seen::Version(3), _) => {
+            return Err(Stop::Missing("the same entity tag from GET as from PUT"));
+        }
+        (other, _) => return Err(other.not_newest()),
+    }
+    match seen(&requests.get(&path, second.e_tag).await?) {
+        Seen::NotModified => {}
+        Seen::Version(3) => {
             return Err(Stop::Missing(
                 "304 for a conditional read of the newest version",
             ));
         }
+        other => return Err(other.not_newest()),
     }
     // Left behind if this fails: harmless.
     let _ = requests.delete(&path).await;
@@ -124,16 +141,46 @@ fn must_fail(answer: Result<UpdateVersion, Failure>, missing: &'static str) -> R
     }
 }
 
-/// The read must have seen the last write, and its tag.
-fn must_read(fetched: Fetched, body: &Bytes, tag: &UpdateVersion) -> Result<(), Stop> {
-    match fetched {
-        Fetched::Body { bytes, tag: read } if bytes == *body => {
-            if read.e_tag == tag.e_tag {
-                Ok(())
-            } else {
-                Err(Stop::Missing("the same entity tag from GET as from PUT"))
+/// The scratch object with this number. Never the same bytes twice: a store whose tags are content
+/// hashes would repeat a tag. And hashed, so that damage on the way does not make one out of
+/// another.
+fn body(uuid: u128, number: u8) -> Bytes {
+    let mut bytes = uuid.to_le_bytes().to_vec();
+    bytes.push(number);
+    let hash = xxh3(&bytes);
+    bytes.extend_from_slice(&hash.to_le_bytes());
+    Bytes::from(bytes)
+}
+
+/// What a read of the scratch object brought.
+enum Seen {
+    /// The body that was written with this number.
+    Version(u8),
+    NotModified,
+    NotFound,
+    /// A body that nobody wrote.
+    Damaged,
+}
+
+impl Seen {
+    fn of(fetched: &Fetched, uuid: u128) -> Self {
+        match fetched {
+            Fetched::Body { bytes, .. } => (1..=4)
+                .find(|number| body(uuid, *number) == *bytes)
+                .map_or(Seen::Damaged, Seen::Version),
+            Fetched::NotModified => Seen::NotModified,
+            Fetched::NotFound => Seen::NotFound,
+        }
+    }
+
+    /// Why the probe ends when this is seen in place of the newest version.
+    fn not_newest(self) -> Stop {
+        match self {
+            Seen::Damaged => Stop::Unclear(Failure::unfit("a probe was read damaged")),
+            Seen::Version(2 | 4) => Stop::Missing("refused writes that are not applied"),
+            Seen::Version(_) | Seen::NotModified | Seen::NotFound => {
+                Stop::Missing("reads that see the last write")
             }
         }
-        _ => Err(Stop::Missing("reads that see the last write")),
     }
 }

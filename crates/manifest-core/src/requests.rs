@@ -31,6 +31,17 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// The store answered, but not with what it has: a body that broke off or was damaged.
+    #[cold]
+    pub(crate) fn unfit(
+        why: impl Into<Box<dyn std::error::Error + Send + Sync + 'static>>,
+    ) -> Self {
+        Failure::Store(Arc::new(object_store::Error::Generic {
+            store: "manifest-core",
+            source: why.into(),
+        }))
+    }
+
     /// The request's operation could not be done in time.
     pub(crate) fn unavailable(self, operation: &'static str) -> Error {
         let source = match self {
@@ -127,7 +138,8 @@ impl Requests {
         }
     }
 
-    /// The answer and its body, both within one time limit.
+    /// The answer and its body, both within one time limit. A body that is not as long as the
+    /// answer announced broke off on the way: a failure like any other.
     async fn get_body(
         &self,
         path: &Path,
@@ -135,15 +147,17 @@ impl Requests {
     ) -> Result<(Bytes, UpdateVersion), Failure> {
         let mut limit = Limit::new(self);
         // Little is kept across the waits: a large future is slow to make and to move.
-        let (mut body, tag) = {
+        let (mut body, size, tag) = {
             let options = GetOptions {
                 if_none_match,
                 ..GetOptions::default()
             };
             let mut request = self.store.get_opts(path, options);
-            let answer = poll_fn(|cx| limit.race(cx, |cx| request.as_mut().poll(cx))).await?;
-            let (e_tag, version) = (answer.meta.e_tag.clone(), answer.meta.version.clone());
-            (answer.into_stream(), UpdateVersion { e_tag, version })
+            let mut answer = poll_fn(|cx| limit.race(cx, |cx| request.as_mut().poll(cx))).await?;
+            let meta = &mut answer.meta;
+            let (e_tag, version) = (meta.e_tag.take(), meta.version.take());
+            let size = meta.size;
+            (answer.into_stream(), size, UpdateVersion { e_tag, version })
         };
         let mut next = async || {
             let next = poll_fn(|cx| {
@@ -151,16 +165,22 @@ impl Requests {
             });
             next.await
         };
-        let first = next().await?.unwrap_or_default();
-        let Some(second) = next().await? else {
-            return Ok((first, tag));
-        };
-        let mut whole = first.to_vec();
-        whole.extend_from_slice(&second);
-        while let Some(more) = next().await? {
-            whole.extend_from_slice(&more);
+        let mut whole = next().await?.unwrap_or_default();
+        if let Some(second) = next().await? {
+            let mut joined = whole.to_vec();
+            joined.extend_from_slice(&second);
+            while let Some(more) = next().await? {
+                joined.extend_from_slice(&more);
+            }
+            whole = joined.into();
         }
-        Ok((whole.into(), tag))
+        if whole.len() as u64 != size {
+            let got = whole.len();
+            return Err(Failure::unfit(format!(
+                "{path}: a body of {got} bytes where {size} were announced"
+            )));
+        }
+        Ok((whole, tag))
     }
 
     /// One DELETE.

@@ -78,6 +78,38 @@ async fn a_good_store_is_created_on_despite_every_single_fault() {
     }
 }
 
+/// What a network can make of an answer is no evidence against the store.
+#[tokio::test(start_paused = true)]
+async fn a_good_store_is_created_on_although_its_answers_arrive_damaged() {
+    for fault in [Fault::Cut, Fault::FlipBit, Fault::Lose, Fault::Silence] {
+        for times in [1, 2, 5] {
+            let store = TestStore::new();
+            for _ in 0..times {
+                store.fault(Kind::Get, "probe", fault.clone());
+            }
+            let manifest = try_create(&store, 1).await;
+            assert!(manifest.is_ok(), "{fault:?} {times}: {manifest:?}");
+            assert_eq!(store.faults_left(), 0);
+        }
+    }
+}
+
+/// An old body that arrives damaged proves nothing; the next one does.
+#[tokio::test(start_paused = true)]
+async fn a_stale_store_is_refused_although_its_answers_arrive_damaged() {
+    for fault in [Fault::Cut, Fault::FlipBit, Fault::Lose] {
+        let store = TestStore::with_vice(Vice::ReadsStale);
+        store.fault(Kind::Get, "probe", fault.clone());
+        match try_create(&store, 1).await {
+            Err(Error::UnsupportedStore { missing }) => {
+                assert_eq!(missing, "reads that see the last write", "{fault:?}");
+            }
+            other => panic!("{fault:?}: {other:?}"),
+        }
+        assert_eq!(store.faults_left(), 0);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_manifest_is_created_once() {
     let store = TestStore::new();

@@ -81,10 +81,12 @@ pub enum Fault {
     Late,
     /// It waits for the test, and then is done.
     Hold(Arc<Notify>),
-    /// A GET: one bit of the body is another one.
+    /// A GET: one bit of the body is another one, each time a different bit.
     FlipBit,
     /// A GET: the body is one byte short.
     Cut,
+    /// A GET: there is no such object.
+    Lack,
 }
 
 /// A promise that a store may not keep.
@@ -112,6 +114,9 @@ pub struct TestStore {
     rules: Mutex<VecDeque<Rule>>,
     late: Mutex<Vec<(Path, PutPayload, PutOptions)>>,
     log: Mutex<Vec<(Kind, String)>>,
+    flips: AtomicU64,
+    /// The first body and tag of the last new object, for a store that reads stale.
+    first: Mutex<Option<(Bytes, Option<String>)>>,
     pub vice: Option<Vice>,
 }
 
@@ -207,7 +212,11 @@ impl TestStore {
             }
             _ => {}
         }
+        let created = (opts.mode == PutMode::Create).then(|| Bytes::from(payload.clone()));
         let mut result = self.inner.put_opts(path, payload, opts).await?;
+        if let Some(body) = created {
+            *self.first.lock().unwrap() = Some((body, result.e_tag.clone()));
+        }
         if self.vice == Some(Vice::HasNoTags) {
             result.e_tag = None;
         }
@@ -220,6 +229,18 @@ impl TestStore {
         }
         self.inner.get_opts(path, options).await
     }
+}
+
+/// A result without its body, and the body.
+async fn apart(result: GetResult) -> Result<(GetResult, Bytes)> {
+    let rest = GetResult {
+        payload: object_store::GetResultPayload::Stream(futures_util::stream::empty().boxed()),
+        meta: result.meta.clone(),
+        range: result.range.clone(),
+        attributes: result.attributes.clone(),
+        extensions: result.extensions.clone(),
+    };
+    Ok((rest, result.bytes().await?))
 }
 
 /// A result with another body.
@@ -265,7 +286,7 @@ impl ObjectStore for TestStore {
                 gate.notified().await;
                 self.do_put(path, payload, opts).await
             }
-            Fault::FlipBit | Fault::Cut => unreachable!("a fault of a GET"),
+            Fault::FlipBit | Fault::Cut | Fault::Lack => unreachable!("a fault of a GET"),
         }
     }
 
@@ -286,43 +307,32 @@ impl ObjectStore for TestStore {
         match fault {
             None | Some(Fault::Hold(_)) => {
                 let stale = self.vice == Some(Vice::ReadsStale) && path.as_ref().contains("probe");
-                match result {
-                    Ok(result) if stale => Ok(with_body(result, Bytes::from_static(b"old"))),
-                    other => other,
+                match (result, self.first.lock().unwrap().clone()) {
+                    (Ok(mut result), Some((body, tag))) if stale => {
+                        result.meta.size = body.len() as u64;
+                        result.meta.e_tag = tag;
+                        Ok(with_body(result, body))
+                    }
+                    (other, _) => other,
                 }
             }
             Some(Fault::Silence | Fault::Late) => std::future::pending().await,
             Some(Fault::FlipBit) => {
-                let result = result?;
-                let meta = GetResult {
-                    payload: object_store::GetResultPayload::Stream(
-                        futures_util::stream::empty().boxed(),
-                    ),
-                    meta: result.meta.clone(),
-                    range: result.range.clone(),
-                    attributes: result.attributes.clone(),
-                    extensions: result.extensions.clone(),
-                };
-                let mut body = result.bytes().await?.to_vec();
-                let middle = body.len() / 2;
-                body[middle] ^= 4;
-                Ok(with_body(meta, body.into()))
+                let (result, body) = apart(result?).await?;
+                let mut body = body.to_vec();
+                let bit = self.flips.fetch_add(1, Ordering::Relaxed) as usize;
+                let at = (body.len() / 2 + bit / 8) % body.len();
+                body[at] ^= 1 << (bit % 8);
+                Ok(with_body(result, body.into()))
             }
             Some(Fault::Cut) => {
-                let result = result?;
-                let meta = GetResult {
-                    payload: object_store::GetResultPayload::Stream(
-                        futures_util::stream::empty().boxed(),
-                    ),
-                    meta: result.meta.clone(),
-                    range: result.range.clone(),
-                    attributes: result.attributes.clone(),
-                    extensions: result.extensions.clone(),
-                };
-                let body = result.bytes().await?;
-                let short = body.slice(..body.len() - 1);
-                Ok(with_body(meta, short))
+                let (result, body) = apart(result?).await?;
+                Ok(with_body(result, body.slice(..body.len() - 1)))
             }
+            Some(Fault::Lack) => Err(Error::NotFound {
+                path: path.to_string(),
+                source: "lacking".into(),
+            }),
             Some(Fault::Lose | Fault::LoseReply | Fault::HiddenRetry) => Err(broken()),
         }
     }
