@@ -56,7 +56,8 @@ pub enum Error {
     Unavailable {
         /// What was tried.
         operation: &'static str,
-        /// The last error of the store; none if its last answer was a time-out.
+        /// The last error of the store, or what was wrong with what it sent; none if its last
+        /// answer was a time-out.
         #[source]
         source: Option<Arc<object_store::Error>>,
     },

@@ -3,17 +3,20 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use object_store::UpdateVersion;
 
 use crate::commit::{Leader, Queue};
 use crate::error::Error;
+use crate::format::Damage;
 use crate::format::head::{Head, SegmentRef};
 use crate::format::segment::Segment;
 use crate::options::Options;
+use crate::patience::{Finding, Patience, RefreshError};
 use crate::planted::Bugs;
-use crate::requests::{Failure, Fetched, Requests};
+use crate::requests::{Fetched, Requests};
 use crate::state::{InstallError, Installed, State};
 use crate::steps::*;
 
@@ -51,25 +54,15 @@ pub(crate) enum HeadAnswer {
     Installed,
 }
 
-/// Why the newest head could not be installed.
-#[derive(Debug)]
-pub(crate) enum RefreshError {
-    /// A request had no good answer. Trying again may help.
-    Failed(Failure),
-    /// What was read is damaged. If it was damaged on the way, reading it again helps.
-    Damaged(Error),
-    /// A segment that the head names does not exist.
-    Missing(Error),
-    /// There is no head, or that of another manifest. Final.
-    Gone(Error),
-}
-
 impl Inner {
     /// One conditional GET of the head (and GETs of segments, if this process fell behind a
-    /// seal), and the result installed.
+    /// seal), and the result installed. Segments are tried again until `deadline`, each on its
+    /// own; those that were read stay in `segments`, for another call to use.
     pub(crate) async fn refresh(
         &self,
         if_none_match: Option<String>,
+        deadline: Duration,
+        segments: &mut Vec<Segment>,
     ) -> Result<HeadAnswer, RefreshError> {
         let asked_at = self.requests.env.now();
         let fetched = self.requests.get(&self.requests.head, if_none_match).await;
@@ -81,16 +74,15 @@ impl Inner {
             }
             Fetched::NotFound => {
                 let head = self.requests.head.to_string();
-                return Err(RefreshError::Gone(Error::NotFound { head }));
+                return Err(RefreshError::gone(Error::NotFound { head }));
             }
         };
         let head = {
             let state = lock(&self.state);
-            Head::decode(bytes, Some(&state.head))
+            Head::decode(bytes.clone(), Some(&state.head))
         };
-        let head = head
-            .map_err(|damage| RefreshError::Damaged(Error::corrupt(&self.requests.head, damage)))?;
-        self.install(&head, &tag).await?;
+        let head = head.map_err(|damage| self.damaged_head(damage, &bytes))?;
+        self.install(&head, &tag, deadline, segments).await?;
         let mut state = lock(&self.state);
         if state.head.digest == head.digest {
             state.confirm(asked_at);
@@ -103,50 +95,85 @@ impl Inner {
         &self,
         head: &Head,
         tag: &UpdateVersion,
+        deadline: Duration,
+        segments: &mut Vec<Segment>,
     ) -> Result<(), RefreshError> {
-        let mut segments = Vec::new();
         loop {
-            let installed = lock(&self.state).install(head, tag, &segments);
+            let installed = lock(&self.state).install(head, tag, segments);
             let missing = match installed {
                 Ok(Installed::Yes) => return Ok(()),
                 Ok(Installed::NeedsSegments(missing)) => missing,
-                Err(error @ InstallError::OtherIncarnation) => {
-                    return Err(RefreshError::Gone(error.of_object(&self.requests.head)));
+                Err(InstallError::OtherIncarnation) => {
+                    return Err(RefreshError::gone(Error::IncarnationChanged));
                 }
-                Err(error) => {
-                    return Err(RefreshError::Damaged(error.of_object(&self.requests.head)));
+                Err(InstallError::Damaged(damage)) => {
+                    return Err(self.damaged_head(damage, head.bytes()));
                 }
             };
-            let reads = missing
-                .into_iter()
-                .map(|(reference, chain)| self.segment(reference, chain));
-            for read in join_all(reads).await {
-                segments.push(read?);
-            }
+            // Rare, and large: in a box, so that the future around it stays small.
+            Box::pin(self.read_segments(missing, head, deadline, segments)).await?;
         }
     }
 
-    /// One GET of a segment, verified.
-    async fn segment(&self, reference: SegmentRef, chain: u128) -> Result<Segment, RefreshError> {
-        step!(OPEN_GET_SEGMENT);
-        let path = self.requests.segment_path(reference.name);
-        match self
-            .requests
-            .get(&path, None)
-            .await
-            .map_err(RefreshError::Failed)?
-        {
-            Fetched::Body { bytes, .. } => {
-                Segment::decode(bytes, reference, self.incarnation, chain)
-                    .map_err(|damage| RefreshError::Damaged(Error::corrupt(&path, damage)))
-            }
-            Fetched::NotModified | Fetched::NotFound => {
-                Err(RefreshError::Missing(Error::Corrupt {
-                    object: path.to_string(),
-                    expected: "the segment that the head names".to_owned(),
-                    got: "no object".to_owned(),
-                }))
+    /// Reads segments in parallel and adds them to `segments`. What was read is kept even if
+    /// another one could not be.
+    async fn read_segments(
+        &self,
+        missing: Vec<(SegmentRef, u128)>,
+        head: &Head,
+        deadline: Duration,
+        segments: &mut Vec<Segment>,
+    ) -> Result<(), RefreshError> {
+        let reads = missing
+            .into_iter()
+            .map(|(reference, chain)| self.segment(reference, chain, head.digest, deadline));
+        let mut result = Ok(());
+        for read in join_all(reads).await {
+            match read {
+                Ok(segment) => segments.push(segment),
+                Err(error) => result = result.and(Err(error)),
             }
         }
+        result
+    }
+
+    /// A segment that the head with this digest names, verified, with patience.
+    async fn segment(
+        &self,
+        reference: SegmentRef,
+        chain: u128,
+        head: u128,
+        deadline: Duration,
+    ) -> Result<Segment, RefreshError> {
+        let path = self.requests.segment_path(reference.name);
+        let mut patience = Patience::until(deadline);
+        loop {
+            step!(OPEN_GET_SEGMENT);
+            let error = match self.requests.get(&path, None).await {
+                Ok(Fetched::Body { bytes, .. }) => {
+                    match Segment::decode(bytes.clone(), reference, self.incarnation, chain) {
+                        Ok(segment) => return Ok(segment),
+                        Err(damage) => RefreshError::damaged(Error::corrupt(&path, damage), &bytes),
+                    }
+                }
+                // Not here: whether the head still names it is to be asked first.
+                Ok(Fetched::NotModified | Fetched::NotFound) => {
+                    let error = Error::Corrupt {
+                        object: path.to_string(),
+                        expected: "the segment that the head names".to_owned(),
+                        got: "no object".to_owned(),
+                    };
+                    let finding = Finding { error, print: head };
+                    return Err(RefreshError::Missing(Box::new(finding)));
+                }
+                Err(failure) => RefreshError::Failed(failure),
+            };
+            patience.after(&self.requests, error).await?;
+        }
+    }
+
+    #[cold]
+    fn damaged_head(&self, damage: Damage, bytes: &[u8]) -> RefreshError {
+        RefreshError::damaged(Error::corrupt(&self.requests.head, damage), bytes)
     }
 }

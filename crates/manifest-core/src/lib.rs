@@ -67,6 +67,7 @@
 //! | `commit` | the queue, validation, the PUT, and what became of it |
 //! | `maintain` | sealing, off the commit path |
 //! | `probe`, `manifest` | create, open, read, status |
+//! | `patience` | what is tried again, how often, and what is believed |
 //! | `requests`, `env` | the store with time limits; time and randomness |
 //! | [`steps`] | the names of the protocol's steps, for logs and simulators |
 
@@ -82,6 +83,7 @@ mod inner;
 mod maintain;
 mod manifest;
 mod options;
+mod patience;
 mod planted;
 mod probe;
 mod range;

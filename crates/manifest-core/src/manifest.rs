@@ -12,9 +12,11 @@ use crate::env::{Env, random_u128};
 use crate::error::Error;
 use crate::format::CommitId;
 use crate::format::head::Head;
-use crate::inner::{HeadAnswer, Inner, RefreshError, lock};
+use crate::format::segment::Segment;
+use crate::inner::{HeadAnswer, Inner, lock};
 use crate::maintain::{self, Maintenance};
 use crate::options::Options;
+use crate::patience::{Patience, RefreshError};
 use crate::planted::{Bugs, PlantedBug};
 use crate::probe::probe;
 use crate::requests::{Failure, Fetched, Requests};
@@ -22,10 +24,6 @@ use crate::snapshot::Snapshot;
 use crate::state::State;
 use crate::steps::*;
 use crate::transaction::Transaction;
-
-/// How often what was read damaged is read again before it is reported: it may have been damaged
-/// on the way.
-const DAMAGED_READS: u32 = 3;
 
 /// A manifest that is open. Clones share everything and are cheap.
 #[derive(Debug, Clone)]
@@ -160,10 +158,12 @@ impl Manifest {
         });
         lock(&inner.state).confirm(inner.requests.env.now());
         let manifest = Self { inner };
-        if let Err(error) = manifest.inner.install(head, tag).await {
+        let mut segments = Vec::new();
+        let installed = manifest.inner.install(head, tag, deadline, &mut segments);
+        if let Err(error) = installed.await {
             // Something was in the way: read the head again, with patience.
             manifest
-                .refresh_until(Some(error), None, deadline, "open")
+                .refresh_until(Some(error), segments, Step::Open, deadline)
                 .await?;
         }
         Ok(manifest)
@@ -187,7 +187,7 @@ impl Manifest {
             return Ok(self.snapshot());
         }
         let deadline = self.inner.requests.env.now() + self.inner.options.read_deadline;
-        self.refresh_until(None, Some(Step::Read), deadline, "read")
+        self.refresh_until(None, Vec::new(), Step::Read, deadline)
             .await?;
         Ok(self.snapshot())
     }
@@ -203,7 +203,7 @@ impl Manifest {
     /// As [`Manifest::read`].
     pub async fn status(&self, id: CommitId) -> Result<Status, Error> {
         let deadline = self.inner.requests.env.now() + self.inner.options.read_deadline;
-        self.refresh_until(None, Some(Step::Status), deadline, "status")
+        self.refresh_until(None, Vec::new(), Step::Status, deadline)
             .await?;
         let state = lock(&self.inner.state);
         if let Some(seq) = state.history.seq_of(id) {
@@ -254,43 +254,30 @@ impl Manifest {
         self.inner.writer
     }
 
-    /// Brings the state up to date, with patience: requests that fail are repeated until the
-    /// deadline, what was read damaged is read again a few times.
+    /// Brings the state up to date, with patience. `last` is what went wrong before, `segments`
+    /// what was read all the same.
     async fn refresh_until(
         &self,
         mut last: Option<RefreshError>,
-        step: Option<Step>,
+        mut segments: Vec<Segment>,
+        step: Step,
         deadline: Duration,
-        operation: &'static str,
     ) -> Result<(), Error> {
-        let mut tries = 0;
-        let mut damaged = 0;
+        let mut patience = Patience::until(deadline);
         loop {
-            match last.take() {
-                None => {}
-                Some(RefreshError::Gone(error)) => return Err(error),
-                Some(RefreshError::Damaged(error) | RefreshError::Missing(error)) => {
-                    damaged += 1;
-                    if damaged >= DAMAGED_READS {
-                        return Err(error);
-                    }
-                }
-                Some(RefreshError::Failed(failure)) => {
-                    if self.inner.requests.env.now() >= deadline {
-                        return Err(failure.unavailable(operation));
-                    }
-                    step!(READ_BACK_OFF);
-                    self.inner.requests.back_off(tries).await;
-                    tries += 1;
-                }
+            if let Some(error) = last.take() {
+                // Rare, and large: in a box, so that the future around it stays small.
+                Box::pin(patience.after(&self.inner.requests, error))
+                    .await
+                    .map_err(|error| error.report(step.operation()))?;
             }
             match step {
-                Some(Step::Read) => step!(READ_GET_HEAD),
-                Some(Step::Status) => step!(STATUS_GET_HEAD),
-                None => step!(OPEN_GET_HEAD),
+                Step::Open => step!(OPEN_GET_HEAD),
+                Step::Read => step!(READ_GET_HEAD),
+                Step::Status => step!(STATUS_GET_HEAD),
             }
             let tag = lock(&self.inner.state).tag.e_tag.clone();
-            match self.inner.refresh(tag).await {
+            match self.inner.refresh(tag, deadline, &mut segments).await {
                 Ok(HeadAnswer::Same) => {
                     step!(READ_NOT_MODIFIED);
                     return Ok(());
@@ -315,8 +302,19 @@ impl Manifest {
 /// Which operation refreshes.
 #[derive(Debug, Clone, Copy)]
 enum Step {
+    Open,
     Read,
     Status,
+}
+
+impl Step {
+    fn operation(self) -> &'static str {
+        match self {
+            Step::Open => "open",
+            Step::Read => "read",
+            Step::Status => "status",
+        }
+    }
 }
 
 /// Writes the first head if there is none, and finds out whether the manifest is this one.
@@ -329,42 +327,33 @@ async fn put_first_head(
     first: Head,
     deadline: Duration,
 ) -> Result<(Head, UpdateVersion), Error> {
-    let mut tries = 0;
+    let mut patience = Patience::until(deadline);
     loop {
         step!(CREATE_PUT_HEAD);
         let put = requests
             .put(&requests.head, first.bytes().clone(), PutMode::Create)
             .await;
-        let mut failure = match put {
+        let failure = match put {
             Ok(tag) if tag.e_tag.is_some() => return Ok((first, tag)),
             Ok(_) => Failure::TimedOut,
             Err(failure) => failure,
         };
         step!(CREATE_RESOLVE);
-        match requests.get(&requests.head, None).await {
-            Ok(Fetched::Body { bytes, tag }) => match Head::decode(bytes, None) {
-                Ok(read) if read.header.incarnation == first.header.incarnation => {
-                    return Ok((read, tag));
-                }
-                Ok(_) => {
-                    return Err(Error::AlreadyExists {
-                        head: requests.head.to_string(),
-                    });
-                }
-                Err(damage) if tries >= DAMAGED_READS => {
-                    return Err(Error::corrupt(&requests.head, damage));
-                }
-                Err(_) => {}
-            },
+        let error = match read_head(requests).await {
+            Ok(Some((head, tag))) if head.header.incarnation == first.header.incarnation => {
+                return Ok((head, tag));
+            }
+            Ok(Some(_)) => {
+                return Err(Error::AlreadyExists {
+                    head: requests.head.to_string(),
+                });
+            }
             // Not there (yet): send it again. It is created once at most.
-            Ok(Fetched::NotFound | Fetched::NotModified) => {}
-            Err(error) => failure = error,
-        }
-        if requests.env.now() >= deadline {
-            return Err(failure.unavailable("create"));
-        }
-        requests.back_off(tries).await;
-        tries += 1;
+            Ok(None) => RefreshError::Failed(failure),
+            Err(error) => error,
+        };
+        let again = patience.after(requests, error).await;
+        again.map_err(|error| error.report("create"))?;
     }
 }
 
@@ -373,37 +362,38 @@ async fn get_first_head(
     requests: &Requests,
     deadline: Duration,
 ) -> Result<(Head, UpdateVersion), Error> {
-    let mut tries = 0;
-    let mut damaged = 0;
+    let mut patience = Patience::until(deadline);
     loop {
         step!(OPEN_GET_HEAD);
-        match requests.get(&requests.head, None).await {
-            Ok(Fetched::Body { bytes, tag }) => match Head::decode(bytes, None) {
-                Ok(_) if tag.e_tag.is_none() => {
-                    let missing = "an entity tag in the answer to a GET";
-                    return Err(Error::UnsupportedStore { missing });
-                }
-                Ok(head) => return Ok((head, tag)),
-                Err(damage) => {
-                    damaged += 1;
-                    if damaged >= DAMAGED_READS {
-                        return Err(Error::corrupt(&requests.head, damage));
-                    }
-                }
-            },
-            Ok(Fetched::NotFound | Fetched::NotModified) => {
+        let error = match read_head(requests).await {
+            Ok(Some((_, tag))) if tag.e_tag.is_none() => {
+                let missing = "an entity tag in the answer to a GET";
+                return Err(Error::UnsupportedStore { missing });
+            }
+            Ok(Some(found)) => return Ok(found),
+            Ok(None) => {
                 return Err(Error::NotFound {
                     head: requests.head.to_string(),
                 });
             }
-            Err(failure) => {
-                if requests.env.now() >= deadline {
-                    return Err(failure.unavailable("open"));
-                }
-                step!(READ_BACK_OFF);
-                requests.back_off(tries).await;
-                tries += 1;
+            Err(error) => error,
+        };
+        let again = patience.after(requests, error).await;
+        again.map_err(|error| error.report("open"))?;
+    }
+}
+
+/// One GET of the head, whoever's it is.
+async fn read_head(requests: &Requests) -> Result<Option<(Head, UpdateVersion)>, RefreshError> {
+    match requests.get(&requests.head, None).await {
+        Ok(Fetched::Body { bytes, tag }) => match Head::decode(bytes.clone(), None) {
+            Ok(head) => Ok(Some((head, tag))),
+            Err(damage) => {
+                let error = Error::corrupt(&requests.head, damage);
+                Err(RefreshError::damaged(error, &bytes))
             }
-        }
+        },
+        Ok(Fetched::NotFound | Fetched::NotModified) => Ok(None),
+        Err(failure) => Err(RefreshError::Failed(failure)),
     }
 }

@@ -8,7 +8,6 @@
 
 use object_store::UpdateVersion;
 
-use crate::error::Error;
 use crate::format::head::{Head, SegmentRef};
 use crate::format::record::{RecordView, RunEnd, skip_to, verify_run};
 use crate::format::segment::Segment;
@@ -240,14 +239,5 @@ pub(crate) enum InstallError {
 impl From<Damage> for InstallError {
     fn from(damage: Damage) -> Self {
         Self::Damaged(damage)
-    }
-}
-
-impl InstallError {
-    pub(crate) fn of_object(self, object: impl ToString) -> Error {
-        match self {
-            Self::OtherIncarnation => Error::IncarnationChanged,
-            Self::Damaged(damage) => Error::corrupt(object, damage),
-        }
     }
 }

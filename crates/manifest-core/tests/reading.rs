@@ -341,6 +341,140 @@ async fn a_damaged_head_is_reported_and_a_foreign_one_too() {
     assert!(matches!(error, Error::OutcomeUnknown { .. }), "{error:?}");
 }
 
+/// Three segments and a tail.
+async fn sealed_three_times(store: &Arc<TestStore>) -> Manifest {
+    let manifest = create(store).await;
+    for segment in 1..=3 {
+        while manifest.head_info().tail_bytes <= small().tail_limit_bytes {
+            put(&manifest, "k", "v").commit().await.unwrap();
+        }
+        manifest.maintain().await.unwrap();
+        put(&manifest, "k", "v").commit().await.unwrap();
+        assert_eq!(manifest.head_info().segments, segment);
+    }
+    store.take_log();
+    manifest
+}
+
+async fn try_open(store: &Arc<TestStore>) -> Result<Manifest, Error> {
+    store.take_log();
+    Manifest::open(store.clone(), Path::from("db"), TestEnv::new(50), small()).await
+}
+
+/// The names of the three segments, in the order in which an opening process asks for them.
+async fn segment_names(store: &Arc<TestStore>) -> Vec<String> {
+    try_open(store).await.expect("sound");
+    let log = store.take_log().into_iter();
+    log.map(|(_, path)| path)
+        .filter(|path| path.contains("seg"))
+        .collect()
+}
+
+/// Damage on the way: each object is read again until it is whole, however often, and only it.
+#[tokio::test(start_paused = true)]
+async fn only_what_arrives_damaged_is_read_again() {
+    for fault in [Fault::Cut, Fault::FlipBit, Fault::Lose] {
+        for times in [1, 5] {
+            let store = TestStore::new();
+            let manifest = sealed_three_times(&store).await;
+            for part in ["head", "seg"] {
+                for _ in 0..times {
+                    store.fault(Kind::Get, part, fault.clone());
+                }
+            }
+            let opened = try_open(&store).await;
+            let opened = opened.unwrap_or_else(|error| panic!("{fault:?} {times}: {error:?}"));
+            assert_eq!(opened.snapshot().seq(), manifest.snapshot().seq());
+            assert_eq!(store.counts(), (0, (1 + times) + (3 + times)), "{fault:?}");
+        }
+    }
+}
+
+/// The same for a process that fell behind a seal and finds out about its commit.
+#[tokio::test(start_paused = true)]
+async fn a_commit_that_catches_up_reads_only_what_arrives_damaged_again() {
+    let store = TestStore::new();
+    create(&store).await;
+    let behind = open(&store, 7).await;
+    let ahead = open(&store, 8).await;
+    while ahead.head_info().segments < 3 {
+        put(&ahead, "k", "v").commit().await.unwrap();
+        ahead.maintain().await.unwrap();
+    }
+    for _ in 0..5 {
+        store.fault(Kind::Get, "seg", Fault::Cut);
+    }
+    store.take_log();
+    put(&behind, "l", "v").commit().await.expect("committed");
+    assert_eq!(store.counts(), (2, 1 + 3 + 5));
+}
+
+/// Damage at rest is the same however often it is read; a body that never comes whole is no
+/// damage at all.
+#[tokio::test(start_paused = true)]
+async fn a_damaged_segment_is_reported_and_one_that_cannot_be_read_is_not() {
+    let store = TestStore::new();
+    sealed_three_times(&store).await;
+    let name = segment_names(&store).await.remove(1);
+    let path = Path::from(name.clone());
+    let good = store.inner.get(&path).await.unwrap().bytes().await.unwrap();
+    let mut bad = good.to_vec();
+    bad[120] ^= 1;
+    store.inner.put(&path, PutPayload::from(bad)).await.unwrap();
+    match try_open(&store).await {
+        Err(Error::Corrupt { object, .. }) => assert_eq!(object, name),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(
+        store.counts(),
+        (0, 1 + 3 + 2),
+        "the damaged one three times"
+    );
+
+    store
+        .inner
+        .put(&path, PutPayload::from(good))
+        .await
+        .unwrap();
+    for _ in 0..1000 {
+        store.fault(Kind::Get, "seg", Fault::Cut);
+    }
+    assert!(matches!(
+        try_open(&store).await,
+        Err(Error::Unavailable {
+            operation: "open",
+            source: Some(_)
+        })
+    ));
+    store.clear_faults();
+    try_open(&store).await.expect("sound");
+}
+
+/// A segment that is not there sends the reader back to the head, which may have been replaced;
+/// if it was not, that is the end.
+#[tokio::test(start_paused = true)]
+async fn a_missing_segment_sends_the_reader_back_to_the_head_but_not_for_ever() {
+    let store = TestStore::new();
+    sealed_three_times(&store).await;
+    store.fault(Kind::Get, "seg", Fault::Lack);
+    try_open(&store).await.expect("there after all");
+    assert_eq!(store.counts(), (0, 2 + 3 + 1), "the others are kept");
+
+    let name = segment_names(&store).await.remove(2);
+    store.inner.delete(&Path::from(name.clone())).await.unwrap();
+    match try_open(&store).await {
+        Err(Error::Corrupt { object, got, .. }) => {
+            assert_eq!((object, got.as_str()), (name, "no object"));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(
+        store.counts(),
+        (0, 3 + 3 + 2),
+        "three times back to the head"
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn status_knows_the_ids_of_others() {
     let store = TestStore::new();

@@ -21,8 +21,9 @@ use object_store::{PutMode, UpdateVersion};
 use super::batch::Attempt;
 use super::{Commit, Slot};
 use crate::error::Error;
-use crate::inner::{HeadAnswer, Inner, RefreshError, lock};
+use crate::inner::{HeadAnswer, Inner, lock};
 use crate::options::Ambiguity;
+use crate::patience::RefreshError;
 use crate::planted::PlantedBug;
 use crate::requests::Failure;
 use crate::steps::*;
@@ -37,6 +38,8 @@ pub(crate) struct Leader {
     /// Tries that did not land: the exponent of the back-off.
     tries: u32,
     last_failure: Option<Failure>,
+    /// The head that named a segment which does not exist, if one did.
+    missing_in: Option<u128>,
     last_put_at: Option<Duration>,
 }
 
@@ -123,6 +126,7 @@ impl Leader {
         self.deadline = inner.requests.env.now() + inner.options.commit_deadline;
         self.tries = 0;
         self.last_failure = None;
+        self.missing_in = None;
     }
 
     /// Builds the next attempt of the batch. Whether there is one.
@@ -191,7 +195,8 @@ impl Leader {
         };
         let attempt = &in_flight.attempt;
         step!(COMMIT_RESOLVE);
-        match inner.refresh(attempt.base.e_tag.clone()).await {
+        let tag = attempt.base.e_tag.clone();
+        match inner.refresh(tag, self.deadline, &mut Vec::new()).await {
             Ok(HeadAnswer::Same) => Verdict::StillOpen,
             Ok(HeadAnswer::Installed) => {
                 let state = lock(&inner.state);
@@ -210,6 +215,12 @@ impl Leader {
                 Verdict::Unreachable
             }
             Err(RefreshError::Damaged(_)) => Verdict::Unreachable,
+            // Once more from the head, unless this head was read before.
+            Err(RefreshError::Missing(finding))
+                if self.missing_in.replace(finding.print) != Some(finding.print) =>
+            {
+                Verdict::Unreachable
+            }
             Err(RefreshError::Missing(_) | RefreshError::Gone(_)) => Verdict::HistoryGone,
         }
     }
