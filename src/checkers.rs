@@ -11,6 +11,7 @@
 //! | `reads` | every read equals the model at its snapshot; never stale, never backwards |
 //! | `model` | the reference: every version of every key |
 //! | `budget` | the exact number of requests of each operation |
+//! | `whole` | the whole history once more, by checkers of another make |
 //! | `rule` | the rules, with the sentence and the class of each |
 
 mod budget;
@@ -19,6 +20,7 @@ mod history;
 mod model;
 mod reads;
 mod rule;
+mod whole;
 
 use std::sync::Arc;
 
@@ -116,6 +118,7 @@ pub struct Judge {
     model: Model,
     effect: Vec<(KeyId, Option<ValueId>)>,
     scratch_keys: Vec<KeyId>,
+    record: whole::Record,
     /// Newest commit that is certainly in the past: acknowledged, or seen by an ended operation.
     floor: u64,
     counts: CheckCounts,
@@ -130,6 +133,7 @@ impl Judge {
         self.log.clear();
         self.writes.clear();
         self.model.reset();
+        self.record.reset();
         self.floor = 0;
         self.counts = CheckCounts::default();
         self.findings.clear();

@@ -21,7 +21,7 @@ use crate::system::{RequestBudget, SharedJudge, Verb};
 
 /// The account of one process and the claims that it is held to.
 #[derive(Debug)]
-pub struct Account {
+pub(crate) struct Account {
     process: ProcessId,
     claims: Option<RequestBudget>,
     /// Bodies may arrive cut in this world, and a reader may then ask again.
@@ -32,7 +32,7 @@ pub struct Account {
 
 /// Whether answers can be damaged, which the meter cannot see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DamagedBodies {
+pub(crate) enum DamagedBodies {
     /// They arrive whole.
     Never,
     /// They may arrive damaged.
@@ -102,8 +102,8 @@ impl Account {
     /// An operation was given up by its client; what it left behind is for a later one to finish,
     /// and what that costs is still owed.
     pub(crate) fn abandon(&self) {
-        if self.claims.is_some() {
-            self.budget().abandon();
+        if let Some(claims) = &self.claims {
+            self.budget().abandon((claims.after_failure)(RequestKind::RootPut));
         }
     }
 
@@ -187,7 +187,7 @@ impl Drop for Ticket<'_> {
 
 /// A store whose requests are counted.
 #[derive(Debug)]
-pub struct Metered<S> {
+pub(crate) struct Metered<S> {
     inner: S,
     account: Arc<Account>,
 }

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sim::{Clock, Draw, ProcessId, Site, Strike};
+use sim::{AimAt, Clock, Draw, ProcessId, Site, Strike};
 use sim_storage::fault::{FaultKind, FaultRates};
 use sim_storage::profile::Profile;
 use sim_storage::{OutageKind, latency};
@@ -62,9 +62,9 @@ pub enum Blow {
     Stall(Duration),
     /// The process reaches a step and is struck there.
     AtStep {
-        /// The step's name.
-        step: &'static str,
-        /// How many times it passes the step unharmed before.
+        /// Which step.
+        at: AimAt,
+        /// How many such steps it passes unharmed before.
         after: u32,
         /// What happens there.
         strike: Strike,
@@ -128,6 +128,8 @@ pub struct WorldOptions {
     pub rates: FaultRates,
     /// After how long the client's transport gives up.
     pub transport_timeout: Duration,
+    /// How long after it was sent a request may still land that nobody waits for.
+    pub late_landing_max: Duration,
     /// Faults of processes and of the store as a whole.
     pub blows: Vec<PlannedBlow>,
     /// Scale of the system's own options.
@@ -244,7 +246,7 @@ pub fn draw_world(seed: u64, system: &dyn SystemUnderTest, swarm: &SwarmOptions)
     let writers = *options.pick(&[1, 2, 2, 2, 3, 3, 4, 5]);
     let readers = *options.pick(&[0, 1, 1, 2, 2, 3, 4]);
     let slots = u32::from(writers + readers);
-    let total = swarm.operations.unwrap_or_else(|| options.spread(80, 1000));
+    let total = swarm.operations.unwrap_or_else(|| options.spread(30, 400));
     let operations = total.div_ceil(slots);
     let mix = draw_mix(&mut options, system, swarm);
     let mut world = WorldOptions {
@@ -260,7 +262,8 @@ pub fn draw_world(seed: u64, system: &dyn SystemUnderTest, swarm: &SwarmOptions)
         give_up_ppm: 0,
         maintain_ppm: *options.pick(&[100_000, 300_000, 1_000_000]),
         rates: FaultRates::none(),
-        transport_timeout: typical * options.between(10, 60),
+        transport_timeout: typical * options.spread(2, 60),
+        late_landing_max: typical * options.spread(8, 256),
         blows: Vec::new(),
         tuning,
     };
@@ -268,8 +271,8 @@ pub fn draw_world(seed: u64, system: &dyn SystemUnderTest, swarm: &SwarmOptions)
         if options.chance(84) {
             world.rates = draw_rates(&mut options);
         }
-        if options.chance(25) {
-            world.give_up_ppm = options.spread(2_000, 60_000);
+        if options.chance(30) {
+            world.give_up_ppm = options.spread(5_000, 80_000);
         }
         world.blows = draw_blows(&mut options, &world, &system.marks());
     }
@@ -326,12 +329,13 @@ fn draw_rates(options: &mut Options) -> FaultRates {
     let mut rates = FaultRates::none();
     for kind in FaultKind::ALL {
         let (share, low, high) = match kind {
-            FaultKind::TornPut => (0, 60_000, 300_000),
-            FaultKind::RacedConflict => (45, 30_000, 500_000),
+            FaultKind::TornPut => (60, 60_000, 300_000),
+            FaultKind::RacedConflict => (70, 100_000, 800_000),
             FaultKind::ShortBody => (40, 3_000, 60_000),
             FaultKind::Conflict | FaultKind::Duplicate | FaultKind::LateApply => {
                 (45, 2_000, 60_000)
             }
+            FaultKind::Timeout => (60, 4_000, 60_000),
             _ => (40, 1_000, 40_000),
         };
         if options.chance(share) {
@@ -354,8 +358,8 @@ fn draw_blows(options: &mut Options, world: &WorldOptions, marks: &[MarkInfo]) -
     let count = [
         times(options, 40, 4),
         times(options, 40, 4),
-        times(options, 45, 3),
-        times(options, 15, 2),
+        times(options, 60, 3),
+        times(options, 16, 2),
         times(options, 30, 3),
         times(options, 30, 2),
         times(options, 30, 2),
@@ -369,17 +373,17 @@ fn draw_blows(options: &mut Options, world: &WorldOptions, marks: &[MarkInfo]) -
                 },
                 1 => Blow::Stall(span),
                 2 => {
-                    let step = options.pick(marks).name;
-                    let strike = if options.chance(75) {
-                        Strike::Stall(span)
-                    } else {
-                        Strike::Crash
+                    // Half of the aims take steps as often as they are reached, the other half
+                    // gives the rare ones the same chance.
+                    let at = match options.chance(50) || marks.is_empty() {
+                        true => AimAt::AnyStep,
+                        false => AimAt::Step(options.pick(marks).name.to_owned()),
                     };
-                    Blow::AtStep {
-                        step,
-                        after: options.spread(1, 16) - 1,
-                        strike,
-                    }
+                    let strike = match options.chance(65) {
+                        true => Strike::Stall(span),
+                        false => Strike::Crash,
+                    };
+                    Blow::AtStep { at, after: options.spread(1, 8) - 1, strike }
                 }
                 3 => Blow::Twin,
                 4 => Blow::Clock(Clock {

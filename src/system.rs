@@ -43,7 +43,9 @@ pub trait SystemUnderTest: fmt::Debug + Send + Sync {
 
     /// The points that a campaign should reach, with what each means. The names are those of the
     /// steps and marks that the system emits.
-    fn marks(&self) -> Vec<MarkInfo>;
+    fn marks(&self) -> Vec<MarkInfo> {
+        Vec::new()
+    }
 
     /// Bugs that can be planted in it.
     fn bugs(&self) -> Vec<BugInfo> {
@@ -63,20 +65,26 @@ pub trait SystemUnderTest: fmt::Debug + Send + Sync {
     }
 
     /// Opens the system in a process, creating it if it is not there.
-    fn open(
-        &self,
-        context: OpenContext,
-    ) -> LocalBoxFuture<'static, Result<Rc<dyn Session>, OpenError>>;
+    fn open(&self, context: OpenContext) -> Opening;
 
     /// A fresh auditor for a world.
     fn auditor(&self) -> Box<dyn Auditor>;
 }
 
 /// What a system promises.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Guarantees {
     /// What its operations may cost. `None`: requests are not counted.
     pub budget: Option<RequestBudget>,
+    /// Which objects may be left torn by a PUT that breaks off. The others are those that the
+    /// system needs the store to write whole or not at all, as S3, GCS and Azure do.
+    pub survives_torn_put: fn(object: &str) -> bool,
+}
+
+impl Default for Guarantees {
+    fn default() -> Self {
+        Guarantees { budget: None, survives_torn_put: |_| true }
+    }
 }
 
 /// What operations may cost, as credits of an [`Account`].
@@ -171,17 +179,19 @@ pub enum OpenError {
     Broken(String),
 }
 
+/// A system being opened.
+pub type Opening = LocalBoxFuture<'static, Result<Rc<dyn Session>, OpenError>>;
+
+/// An operation being executed.
+pub type Executing<'a> = LocalBoxFuture<'a, Ending>;
+
 /// An opened system in one process. Several clients of the process use one session at once.
 pub trait Session {
     /// Executes one operation, tells `seen` what it read, and returns how it ended.
     ///
     /// The written values are `ValueId::new(operation.id, position of the write)`; the operation's
     /// number must be stored with the commit, so that the [`Auditor`] finds it.
-    fn execute<'a>(
-        &'a self,
-        operation: &'a Operation,
-        seen: &'a Recorder,
-    ) -> LocalBoxFuture<'a, Ending>;
+    fn execute<'a>(&'a self, operation: &'a Operation, seen: &'a Recorder) -> Executing<'a>;
 
     /// Upkeep that somebody has to do now and then. Errors are the session's own business.
     fn maintain(&self) -> LocalBoxFuture<'_, ()> {

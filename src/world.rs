@@ -18,7 +18,7 @@ use sim::trace::{Keep, Kind, Row};
 use sim::{Limits, Outcome, ProcessId, ProcessName};
 use sim_storage::fault::{FaultKind, FaultPlan};
 use sim_storage::model::{Applied, Observer};
-use sim_storage::{Setup, SimStore};
+use sim_storage::{Bounds, Setup, SimStore};
 
 use crate::checkers::{CheckCounts, Finding, Rule};
 use crate::meter::{Account, DamagedBodies, Metered};
@@ -243,6 +243,10 @@ fn build(
         plan: FaultPlan::default(),
         timeout_ns: options.transport_timeout.as_nanos() as u64,
     });
+    store.bound(Bounds {
+        tears: system.guarantees().survives_torn_put,
+        late_landing_max_ns: Some(options.late_landing_max.as_nanos() as u64),
+    });
     store.watch(Box::new(Watcher {
         auditor: system.auditor(),
         judge: judge.clone(),
@@ -276,6 +280,7 @@ async fn direct(world: Rc<World>) {
     let calm_at_ns = sim::end_process_faults();
     sim::sleep(Duration::from_nanos(calm_at_ns - sim::now_ns())).await;
     last_words(&world).await;
+    world.judge.lock().check_whole(world.options.seed);
 }
 
 fn report(

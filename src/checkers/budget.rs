@@ -91,11 +91,12 @@ impl Budget {
         }
     }
 
-    /// An operation was given up. What finding out about its last request costs is still owed.
-    pub fn abandon(&mut self) {
+    /// An operation was given up. What it costs to find out about its last request is owed to
+    /// whichever operation does it.
+    pub fn abandon(&mut self, finding_out: &[(RequestKind, u32)]) {
         self.running = self.running.saturating_sub(1);
-        for (owed, credits) in self.owed.iter_mut().zip(self.credits) {
-            *owed = (*owed).max(credits);
+        for &(kind, credits) in finding_out {
+            self.owed[kind as usize] += credits;
         }
     }
 }
@@ -122,6 +123,18 @@ mod tests {
         assert!(budget.spend(RequestKind::RootPut));
         budget.grant(&[(RequestKind::RootGet, 1), (RequestKind::RootPut, 1)]);
         assert!(budget.spend(RequestKind::RootGet) && budget.spend(RequestKind::RootPut));
+        assert!(!budget.spend(RequestKind::RootGet));
+    }
+
+    #[test]
+    fn what_an_operation_leaves_behind_is_owed_until_it_is_done() {
+        let mut budget = Budget::default();
+        budget.begin(&COMMIT);
+        assert!(budget.spend(RequestKind::RootPut));
+        budget.abandon(&[(RequestKind::RootGet, 1)]);
+        budget.begin(&[]);
+        budget.end();
+        assert!(budget.spend(RequestKind::RootGet));
         assert!(!budget.spend(RequestKind::RootGet));
     }
 

@@ -77,6 +77,7 @@ impl Judge {
         let invoked_event = emit_with(state.process, Kind::Invoke, 0, numbers.0, numbers.1, || {
             operation.to_string()
         });
+        self.record.invoke(session.0, operation.freshness, operation.writes.is_empty());
         self.ops.push(Op {
             operation,
             session,
@@ -121,6 +122,7 @@ impl Judge {
         }
         self.judge_commit(process, op, seq, event);
         self.effect_of_commit(range);
+        self.record.commit(op, seq, self.effect.iter().copied());
         for index in 0..self.effect.len() {
             let (key, value) = self.effect[index];
             self.model.apply(key, Version { seq, value });
@@ -129,9 +131,9 @@ impl Judge {
 
     fn judge_commit(&mut self, process: ProcessId, id: OpId, seq: u64, event: u64) {
         let op = &self.ops[id.0 as usize];
-        let (name, invoked) = (describe(op), op.invoked_event);
+        let invoked = op.invoked_event;
         if let Some((earlier, earlier_event)) = op.committed {
-            let what = format!("{name} is commit {earlier} and commit {seq}");
+            let what = format!("{} is commit {earlier} and commit {seq}", describe(op));
             return self.broken(
                 Rule::CommittedOnce,
                 process,
@@ -140,20 +142,18 @@ impl Judge {
             );
         }
         if op.state == OpState::Failed {
-            let what = format!("{name} was reported as failed and is commit {seq}");
+            let what = format!("{} was reported as failed and is commit {seq}", describe(op));
             return self.broken(Rule::FailedAbsent, process, what, &[invoked, event]);
         }
         if op.floor >= seq {
-            let what = format!(
-                "{name} began after commit {} was seen and is commit {seq}",
-                op.floor
-            );
+            let what = format!("{} began after commit {} was seen and is commit {seq}", describe(op), op.floor);
             return self.broken(Rule::CommitOrder, process, what, &[invoked, event]);
         }
         if let Some((key, version)) = overwritten_read(op, &self.model) {
             let rival = self.log[version.seq as usize - 1];
             let what = format!(
-                "{name} is commit {seq} and read {key} at commit {}, but commit {} (operation {}) wrote {key} in between",
+                "{} is commit {seq} and read {key} at commit {}, but commit {} (operation {}) wrote {key} in between",
+                describe(op),
                 op.snapshot.unwrap_or(0),
                 version.seq,
                 rival.op.0
@@ -166,6 +166,7 @@ impl Judge {
             );
         }
         if !self.is_whole(id, seq) {
+            let name = describe(&self.ops[id.0 as usize]);
             let what = format!("commit {seq} does not hold exactly the writes of {name}");
             return self.broken(Rule::CommitWhole, process, what, &[invoked, event]);
         }
@@ -263,6 +264,7 @@ impl Judge {
             }
             Ending::Unknown => sim::count("outcome.unknown"),
         }
+        self.record.respond(id, ending);
         self.now_past(id, ending);
     }
 

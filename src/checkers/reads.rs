@@ -16,6 +16,7 @@ impl Judge {
         let commits = self.commits();
         let op = &mut self.ops[id.0 as usize];
         op.snapshot = Some(seq);
+        self.record.snapshot(id, seq);
         let op = &self.ops[id.0 as usize];
         let (process, invoked) = (op.process, op.invoked_event);
         if seq > commits {
@@ -68,6 +69,7 @@ impl Judge {
                 }
             },
         };
+        self.record.read(id, key, seen);
         let equal = match (seen, truth) {
             (None, None) => true,
             (Some((version, value)), Some((seq, expected))) => {

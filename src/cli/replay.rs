@@ -1,6 +1,5 @@
 //! `vopr replay SEED`: one world again, with its full trace.
 
-use std::io::Write as _;
 use std::sync::Arc;
 
 use sim::trace::{Filter, Keep, Row, to_json, to_ndjson};

@@ -38,17 +38,8 @@ fn strike(world: &Rc<World>, index: usize, planned: &PlannedBlow, process: Proce
             sim::fault(process, "fault.stall", 0, 0);
             sim::stall(process, *duration);
         }
-        Blow::AtStep {
-            step,
-            after,
-            strike,
-        } => {
-            sim::aim(Aim {
-                process,
-                step: (*step).to_owned(),
-                after: *after,
-                strike: *strike,
-            });
+        Blow::AtStep { at, after, strike } => {
+            sim::aim(Aim { process, at: at.clone(), after: *after, strike: *strike });
         }
         Blow::Twin => {
             sim::fault(process, "fault.twin", 0, 0);

@@ -11,17 +11,15 @@ mod audit;
 mod decode;
 mod session;
 
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::LocalBoxFuture;
 use manifest_core::steps::STEPS;
 use manifest_core::{Ambiguity, Options, PlantedBug};
 
 use crate::checkers::RequestKind;
 use crate::system::{
-    Auditor, BugInfo, Guarantees, MarkInfo, OpenContext, OpenError, Rarity, RequestBudget, Session,
+    Auditor, BugInfo, Guarantees, MarkInfo, OpenContext, Opening, Rarity, RequestBudget,
     SystemUnderTest, Tuning, Verb,
 };
 use crate::workload::OpKind;
@@ -51,11 +49,7 @@ impl ManifestSystem {
         let burns = draw.chance_ppm(1, 400_000);
         Options {
             tail_limit_bytes,
-            head_limit_bytes: if draw.chance_ppm(2, 30_000) {
-                8 * 1024
-            } else {
-                256 * 1024
-            },
+            head_limit_bytes: if draw.chance_ppm(2, 50_000) { 6 * 1024 } else { 256 * 1024 },
             attempt_timeout: request * draw.between(3, 3, 20),
             commit_deadline: request * draw.between(4, 10, 120),
             read_deadline: request * draw.between(5, 40, 200),
@@ -133,6 +127,8 @@ impl SystemUnderTest for ManifestSystem {
     fn guarantees(&self) -> Guarantees {
         Guarantees {
             budget: Some(BUDGET),
+            // One object is the root of all others: it is whole or the manifest is gone.
+            survives_torn_put: |object| object != "m/head",
         }
     }
 
@@ -184,10 +180,7 @@ impl SystemUnderTest for ManifestSystem {
         )
     }
 
-    fn open(
-        &self,
-        context: OpenContext,
-    ) -> LocalBoxFuture<'static, Result<Rc<dyn Session>, OpenError>> {
+    fn open(&self, context: OpenContext) -> Opening {
         let options = self.options(&context.tuning);
         Box::pin(session::open(context, options))
     }

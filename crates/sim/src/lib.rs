@@ -44,6 +44,6 @@ pub use choice::{ChoiceKey, DRAW_WORDS, Draw, Fresh, Site, Source, scale};
 pub use engine::{Device, DeviceId};
 pub use process::{Admission, Clock, ProcessId, ProcessName};
 pub use run::{Config, Limits, Outcome, run};
-pub use step::{Aim, StepSubscriber, Strike, aim, step};
+pub use step::{Aim, AimAt, StepSubscriber, Strike, aim, step};
 pub use task::{Crashed, JoinHandle};
 pub use timer::{Sleep, sleep};

@@ -26,14 +26,33 @@ pub enum Strike {
     Crash,
 }
 
+/// Where an aim points.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AimAt {
+    /// The step of this name.
+    Step(String),
+    /// Whatever step the process reaches.
+    AnyStep,
+}
+
+impl AimAt {
+    fn meets(&self, step: &str) -> bool {
+        match self {
+            AimAt::Step(name) => name == step,
+            AimAt::AnyStep => true,
+        }
+    }
+}
+
 /// A fault aimed at one process, one step and one occurrence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Aim {
     /// The process.
     pub process: ProcessId,
-    /// The name of the step.
-    pub step: String,
-    /// How many times the process may pass the step unharmed before.
+    /// Where it strikes.
+    pub at: AimAt,
+    /// How many such steps the process may pass unharmed before.
     pub after: u32,
     /// What happens then.
     pub strike: Strike,
@@ -64,7 +83,7 @@ pub fn step(name: &'static str) {
 fn strike(engine: &mut Engine, process: ProcessId, name: &str) {
     let mut due = None;
     engine.aims.retain_mut(|aim| {
-        if aim.process != process || aim.step != name {
+        if aim.process != process || !aim.at.meets(name) {
             return true;
         }
         if aim.after > 0 || due.is_some() {

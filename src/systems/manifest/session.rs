@@ -14,7 +14,7 @@ use sim::{ProcessId, Site};
 
 use super::PREFIX;
 use crate::checkers::{Ending, Failure};
-use crate::system::{OpenContext, OpenError, Recorder, Session};
+use crate::system::{Executing, OpenContext, OpenError, Recorder, Session};
 use crate::workload::{Freshness, KeyId, KeyRange, Operation, ReadTarget, Write};
 
 /// Time and randomness of a simulated process.
@@ -57,11 +57,7 @@ struct ManifestSession {
 }
 
 impl Session for ManifestSession {
-    fn execute<'a>(
-        &'a self,
-        operation: &'a Operation,
-        seen: &'a Recorder,
-    ) -> LocalBoxFuture<'a, Ending> {
+    fn execute<'a>(&'a self, operation: &'a Operation, seen: &'a Recorder) -> Executing<'a> {
         Box::pin(async move {
             match self.run(operation, seen).await {
                 Ok(ending) => ending,
