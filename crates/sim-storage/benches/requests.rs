@@ -30,14 +30,8 @@ const REQUESTS: u32 = 300;
 
 fn main() {
     let body = Bytes::from(vec![7; 1024]);
-    report(
-        "model: conditional put, 1 KiB, content tag",
-        model_puts(Profile::s3(), &body),
-    );
-    report(
-        "model: conditional put, 1 KiB, unique tag",
-        model_puts(Profile::azure(), &body),
-    );
+    report("model: conditional put, 1 KiB, content tag", model_puts(Profile::s3(), &body));
+    report("model: conditional put, 1 KiB, unique tag", model_puts(Profile::azure(), &body));
     report("model: get", model_gets(&body));
     for (name, profile) in [("s3", Profile::s3()), ("azure", Profile::azure())] {
         let profile = Arc::new(profile);
@@ -47,32 +41,14 @@ fn main() {
             .with(FaultKind::RequestLost, 20_000)
             .with(FaultKind::SlowDown, 20_000)
             .with(FaultKind::LateApply, 10_000);
-        let faulty = Setup {
-            rates,
-            ..calm.clone()
-        };
+        let faulty = Setup { rates, ..calm.clone() };
         report(&format!("{name}: get"), world(&calm, 1, Work::Gets));
-        report(
-            &format!("{name}: get if-none-match, 304"),
-            world(&calm, 1, Work::NotModified),
-        );
+        report(&format!("{name}: get if-none-match, 304"), world(&calm, 1, Work::NotModified));
         report(&format!("{name}: put 1 KiB"), world(&calm, 1, Work::Puts));
-        report(
-            &format!("{name}: put if-match 1 KiB"),
-            world(&calm, 1, Work::Updates),
-        );
-        report(
-            &format!("{name}: 5 processes, get and put if-match"),
-            world(&calm, 5, Work::Mixed),
-        );
-        report(
-            &format!("{name}: the same with faults"),
-            world(&faulty, 5, Work::Mixed),
-        );
-        report(
-            &format!("{name}: list of 20 names"),
-            world(&calm, 1, Work::Lists),
-        );
+        report(&format!("{name}: put if-match 1 KiB"), world(&calm, 1, Work::Updates));
+        report(&format!("{name}: 5 processes, get and put if-match"), world(&calm, 5, Work::Mixed));
+        report(&format!("{name}: the same with faults"), world(&faulty, 5, Work::Mixed));
+        report(&format!("{name}: list of 20 names"), world(&calm, 1, Work::Lists));
     }
 }
 
@@ -109,11 +85,7 @@ fn cpu_ns() -> Option<u64> {
 }
 
 fn origin(at: u64) -> Origin {
-    Origin {
-        request: at,
-        process: 1,
-        at,
-    }
+    Origin { request: at, process: 1, at }
 }
 
 fn model_puts(profile: Profile, body: &Bytes) -> impl FnMut() -> u64 {
@@ -123,13 +95,7 @@ fn model_puts(profile: Profile, body: &Bytes) -> impl FnMut() -> u64 {
     move || {
         for at in 0..10_000 {
             let name = model.name("prefix/head");
-            let put = model.put(
-                origin(at),
-                name,
-                body.clone(),
-                Attributes::default(),
-                &condition,
-            );
+            let put = model.put(origin(at), name, body.clone(), Attributes::default(), &condition);
             condition = WriteCondition::Tag(put.expect("the condition holds").tag);
         }
         10_000
@@ -139,20 +105,13 @@ fn model_puts(profile: Profile, body: &Bytes) -> impl FnMut() -> u64 {
 fn model_gets(body: &Bytes) -> impl FnMut() -> u64 {
     let mut model = Model::new(Arc::new(Profile::s3()));
     let name = model.name("prefix/head");
-    let put = model.put(
-        origin(0),
-        name,
-        body.clone(),
-        Attributes::default(),
-        &WriteCondition::None,
-    );
+    let put =
+        model.put(origin(0), name, body.clone(), Attributes::default(), &WriteCondition::None);
     put.expect("no condition");
     move || {
         for at in 0..10_000 {
             let name = model.name("prefix/head");
-            model
-                .read(origin(at), name, &ReadRequest::default())
-                .expect("it is there");
+            model.read(origin(at), name, &ReadRequest::default()).expect("it is there");
         }
         10_000
     }
@@ -168,10 +127,7 @@ fn world(setup: &Setup, processes: u16, work: Work) -> impl FnMut() -> u64 {
             store.begin(setup);
             let mut tasks = Vec::new();
             for number in 1..=processes {
-                let process = sim::add_process(ProcessName {
-                    role: "client",
-                    number,
-                });
+                let process = sim::add_process(ProcessName { role: "client", number });
                 let client = store.client(process);
                 let share = REQUESTS / u32::from(processes);
                 tasks.push(sim::spawn_on(process, run(client, work, share)));
@@ -191,9 +147,7 @@ fn run(client: Client, work: Work, requests: u32) -> Pin<Box<dyn Future<Output =
         let mut put = client.put(&head, body.clone()).await;
         if matches!(work, Work::Lists) {
             for n in 0..20 {
-                let _ = client
-                    .put(&Path::from(format!("prefix/{n}")), body.clone())
-                    .await;
+                let _ = client.put(&Path::from(format!("prefix/{n}")), body.clone()).await;
             }
         }
         for n in 0..requests {

@@ -55,12 +55,7 @@ impl Client {
         profile: Arc<Profile>,
         epoch: u32,
     ) -> Self {
-        Self {
-            shared,
-            process,
-            profile,
-            epoch,
-        }
+        Self { shared, process, profile, epoch }
     }
 
     /// The process whose requests these are.
@@ -117,11 +112,8 @@ impl Client {
                 let page = client.page(&prefix, after.as_deref(), None, cursor).await?;
                 let next = page.next.map_or(Next::None, Next::After);
                 let ids = client.profile.version_ids;
-                let metas: Vec<Result<ObjectMeta>> = page
-                    .objects
-                    .into_iter()
-                    .map(|listed| convert::listed(listed, ids))
-                    .collect();
+                let metas: Vec<Result<ObjectMeta>> =
+                    page.objects.into_iter().map(|listed| convert::listed(listed, ids)).collect();
                 Ok::<_, object_store::Error>(Some((stream::iter(metas), next)))
             }
         })
@@ -132,12 +124,7 @@ impl Client {
     /// Deletes the given names with one request and says of each how it went.
     async fn delete_batch(self, paths: Vec<Path>) -> Result<Vec<Result<Path>>> {
         let answer = match paths.as_slice() {
-            [one] => {
-                self.call(|model| Request::Delete {
-                    name: model.name(one.as_ref()),
-                })
-                .await
-            }
+            [one] => self.call(|model| Request::Delete { name: model.name(one.as_ref()) }).await,
             many => {
                 self.call(|model| Request::DeleteBatch {
                     names: many.iter().map(|path| model.name(path.as_ref())).collect(),
@@ -230,11 +217,9 @@ impl ObjectStore for Client {
             })
             .await;
         match answer {
-            Ok(Reply::Upload(id)) => Ok(Box::new(upload::Upload::new(
-                self.clone(),
-                location.clone(),
-                id,
-            ))),
+            Ok(Reply::Upload(id)) => {
+                Ok(Box::new(upload::Upload::new(self.clone(), location.clone(), id)))
+            }
             other => Err(unexpected(other, location.as_ref(), Asked::Put)),
         }
     }
@@ -253,10 +238,8 @@ impl ObjectStore for Client {
             Ok(read) => read,
             Err(error) => return refused(error),
         };
-        let get = self.call(move |model| Request::Read {
-            name: model.name(location.as_ref()),
-            read,
-        });
+        let get =
+            self.call(move |model| Request::Read { name: model.name(location.as_ref()), read });
         Box::pin(Exchange::new(get, move |answer| match answer {
             Ok(Reply::Read(read, fate)) => Ok(GetResult {
                 payload: GetResultPayload::Stream(body::stream(&read, fate)),
@@ -314,9 +297,7 @@ impl ObjectStore for Client {
                 result.common_prefixes.push(Path::parse(prefix)?);
             }
             for listed in page.objects {
-                result
-                    .objects
-                    .push(convert::listed(listed, self.profile.version_ids)?);
+                result.objects.push(convert::listed(listed, self.profile.version_ids)?);
             }
             cursor = page.next;
             if cursor.is_none() {
@@ -352,8 +333,7 @@ impl ObjectStore for Client {
             RenameTargetMode::Create => (WriteCondition::Absent, CopyMode::Create, Asked::Create),
         };
         if self.profile.rename == Rename::CopyThenDelete {
-            self.copy_opts(from, to, CopyOptions::new().with_mode(mode))
-                .await?;
+            self.copy_opts(from, to, CopyOptions::new().with_mode(mode)).await?;
             return self.delete(from).await;
         }
         let answer = self

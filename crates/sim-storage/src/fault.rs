@@ -250,18 +250,12 @@ pub struct FaultRates {
 impl FaultRates {
     /// No faults.
     pub const fn none() -> Self {
-        Self {
-            ppm: [0; FaultKind::COUNT],
-            off: 0,
-        }
+        Self { ppm: [0; FaultKind::COUNT], off: 0 }
     }
 
     /// Every kind at the same rate.
     pub fn all(ppm: u32) -> Self {
-        Self {
-            ppm: [ppm; FaultKind::COUNT],
-            off: 0,
-        }
+        Self { ppm: [ppm; FaultKind::COUNT], off: 0 }
     }
 
     /// The rate of one kind.
@@ -289,6 +283,10 @@ impl FaultRates {
 
     /// The kind at a place between 0 and a million.
     fn kind_at(&self, place: u32) -> Option<FaultKind> {
+        let sum: u64 = self.ppm.iter().map(|&ppm| u64::from(ppm)).sum();
+        if u64::from(place) >= sum {
+            return None;
+        }
         let mut end = 0_u32;
         for kind in FaultKind::ALL {
             end = end.saturating_add(self.ppm[kind as usize]);
@@ -334,13 +332,10 @@ mod tests {
 
     #[test]
     fn rates_are_met() {
-        let rates = FaultRates::none()
-            .with(FaultKind::Timeout, 200_000)
-            .with(FaultKind::SlowDown, 1);
+        let rates =
+            FaultRates::none().with(FaultKind::Timeout, 200_000).with(FaultKind::SlowDown, 1);
         let places = (0..1_000_000).map(|place| rates.kind_at(place));
-        let timeouts = places
-            .filter(|kind| *kind == Some(FaultKind::Timeout))
-            .count();
+        let timeouts = places.filter(|kind| *kind == Some(FaultKind::Timeout)).count();
         assert_eq!(timeouts, 200_000);
     }
 }

@@ -51,8 +51,7 @@ impl LogNormal {
         let bulk = multiply_by_exp(u64::from(self.median_us) * 1000, log);
         let transfer = (u128::from(size) * u128::from(self.per_mib_us) * 1000) >> 20;
         let transfer = u64::try_from(transfer).unwrap_or(u64::MAX / 4);
-        bulk.max(u64::from(self.floor_us) * 1000)
-            .saturating_add(transfer)
+        bulk.max(u64::from(self.floor_us) * 1000).saturating_add(transfer)
     }
 }
 
@@ -181,12 +180,8 @@ mod tests {
         for profile in Profile::all() {
             for operation in [Operation::Get, Operation::Put, Operation::ConditionalPut] {
                 let table = profile.latencies.of(operation);
-                for (share, z) in [
-                    (0.05, -1.644854),
-                    (0.5, 0.0),
-                    (0.9, 1.281552),
-                    (0.99, 2.326348),
-                ] {
+                for (share, z) in [(0.05, -1.644854), (0.5, 0.0), (0.9, 1.281552), (0.99, 2.326348)]
+                {
                     let word = (share * 2_f64.powi(32)) as u32;
                     let exact = (f64::from(table.median_us) * 1000.0)
                         * (z * f64::from(table.sigma_milli) / 1000.0).exp();
@@ -216,10 +211,7 @@ mod tests {
     #[test]
     fn size_costs_what_the_table_says() {
         let put = Profile::s3().latencies.put;
-        assert_eq!(
-            put.at(7, 3 << 20) - put.at(7, 0),
-            u64::from(put.per_mib_us) * 3000
-        );
+        assert_eq!(put.at(7, 3 << 20) - put.at(7, 0), u64::from(put.per_mib_us) * 3000);
         assert!(put.at(u32::MAX, u64::MAX) > put.at(u32::MAX, 0));
     }
 }

@@ -80,10 +80,7 @@ pub struct Bounds {
 impl Default for Bounds {
     /// Every name may tear, and requests land as late as the profile says.
     fn default() -> Self {
-        Self {
-            tears: |_| true,
-            late_landing_max_ns: None,
-        }
+        Self { tears: |_| true, late_landing_max_ns: None }
     }
 }
 

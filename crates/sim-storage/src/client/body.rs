@@ -1,10 +1,11 @@
 //! The body of an answer, as its reader gets it.
 
-use futures_util::StreamExt;
-use futures_util::stream::{self, BoxStream};
-use object_store::Result;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use futures_util::stream::{BoxStream, Stream};
+use object_store::Result;
 
 use crate::model::Read;
 use crate::store::BodyFate;
@@ -16,5 +17,23 @@ pub(super) fn stream(read: &Read, fate: BodyFate) -> BoxStream<'static, Result<B
         BodyFate::Whole => {}
         BodyFate::Short(kept) => body.truncate(kept),
     }
-    stream::once(std::future::ready(Ok(body))).boxed()
+    Box::pin(Body { whole: Some(body) })
+}
+
+/// A body in one piece, and small: one is allocated for each GET.
+struct Body {
+    whole: Option<Bytes>,
+}
+
+impl Stream for Body {
+    type Item = Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Ready(self.whole.take().map(Ok))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = usize::from(self.whole.is_some());
+        (left, Some(left))
+    }
 }

@@ -39,10 +39,7 @@ pub(super) fn write_condition(
     mode: &PutMode,
     profile: &Profile,
 ) -> Result<(WriteCondition, Asked)> {
-    let generic = |text: &str| Error::Generic {
-        store: STORE,
-        source: text.into(),
-    };
+    let generic = |text: &str| Error::Generic { store: STORE, source: text.into() };
     let version = match mode {
         PutMode::Overwrite => return Ok((WriteCondition::None, Asked::Put)),
         PutMode::Create => return Ok((WriteCondition::Absent, Asked::Create)),
@@ -55,10 +52,7 @@ pub(super) fn write_condition(
             WriteCondition::Tag(Tag::from_client(tag))
         }
         UpdateCondition::Generation => {
-            let generation = version
-                .version
-                .as_deref()
-                .and_then(|text| text.parse().ok());
+            let generation = version.version.as_deref().and_then(|text| text.parse().ok());
             let generation = generation.ok_or_else(|| generic("an update needs a version"))?;
             WriteCondition::Generation(Generation(generation))
         }
@@ -106,11 +100,7 @@ pub(super) fn read_request(options: &GetOptions, location: &Path) -> Result<Read
         modified_since: options.if_modified_since.map(virtual_time),
         unmodified_since: options.if_unmodified_since.map(virtual_time),
     };
-    Ok(ReadRequest {
-        part,
-        version,
-        conditions,
-    })
+    Ok(ReadRequest { part, version, conditions })
 }
 
 fn version(generation: Generation, ids: VersionIds) -> Option<String> {

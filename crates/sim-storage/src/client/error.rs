@@ -33,31 +33,16 @@ pub(super) fn error(failure: Failure, path: &str, asked: Asked) -> Error {
     let source = Box::new(failure);
     let path = || path.to_owned();
     let Failure::Refused(refusal) = failure else {
-        return Error::Generic {
-            store: STORE,
-            source,
-        };
+        return Error::Generic { store: STORE, source };
     };
     match (refusal, asked) {
         // The S3 client turns the 404 of a conditional overwrite into a failed precondition.
         (Refusal::NotFound, Asked::Update) | (Refusal::PreconditionFailed, _) => {
-            Error::Precondition {
-                path: path(),
-                source,
-            }
+            Error::Precondition { path: path(), source }
         }
-        (Refusal::NotFound | Refusal::NoSuchUpload, _) => Error::NotFound {
-            path: path(),
-            source,
-        },
-        (Refusal::Exists | Refusal::Conflict, _) => Error::AlreadyExists {
-            path: path(),
-            source,
-        },
-        (Refusal::NotModified, _) => Error::NotModified {
-            path: path(),
-            source,
-        },
+        (Refusal::NotFound | Refusal::NoSuchUpload, _) => Error::NotFound { path: path(), source },
+        (Refusal::Exists | Refusal::Conflict, _) => Error::AlreadyExists { path: path(), source },
+        (Refusal::NotModified, _) => Error::NotModified { path: path(), source },
         (Refusal::Unsupported, _) => Error::NotSupported { source },
         (
             Refusal::RangeNotSatisfiable { .. }
@@ -66,10 +51,7 @@ pub(super) fn error(failure: Failure, path: &str, asked: Asked) -> Error {
             | Refusal::SlowDown
             | Refusal::Internal,
             _,
-        ) => Error::Generic {
-            store: STORE,
-            source,
-        },
+        ) => Error::Generic { store: STORE, source },
     }
 }
 
@@ -83,38 +65,17 @@ mod tests {
 
     #[test]
     fn what_a_client_sees_when_a_put_goes_wrong() {
-        assert!(matches!(
-            of(Refusal::Exists, Asked::Create),
-            Error::AlreadyExists { .. }
-        ));
-        assert!(matches!(
-            of(Refusal::Conflict, Asked::Create),
-            Error::AlreadyExists { .. }
-        ));
-        assert!(matches!(
-            of(Refusal::Conflict, Asked::Update),
-            Error::AlreadyExists { .. }
-        ));
+        assert!(matches!(of(Refusal::Exists, Asked::Create), Error::AlreadyExists { .. }));
+        assert!(matches!(of(Refusal::Conflict, Asked::Create), Error::AlreadyExists { .. }));
+        assert!(matches!(of(Refusal::Conflict, Asked::Update), Error::AlreadyExists { .. }));
         assert!(matches!(
             of(Refusal::PreconditionFailed, Asked::Update),
             Error::Precondition { .. }
         ));
-        assert!(matches!(
-            of(Refusal::NotFound, Asked::Update),
-            Error::Precondition { .. }
-        ));
-        assert!(matches!(
-            of(Refusal::SlowDown, Asked::Update),
-            Error::Generic { .. }
-        ));
-        assert!(matches!(
-            error(Failure::Reset, "k", Asked::Put),
-            Error::Generic { .. }
-        ));
-        assert!(matches!(
-            error(Failure::TimedOut, "k", Asked::Put),
-            Error::Generic { .. }
-        ));
+        assert!(matches!(of(Refusal::NotFound, Asked::Update), Error::Precondition { .. }));
+        assert!(matches!(of(Refusal::SlowDown, Asked::Update), Error::Generic { .. }));
+        assert!(matches!(error(Failure::Reset, "k", Asked::Put), Error::Generic { .. }));
+        assert!(matches!(error(Failure::TimedOut, "k", Asked::Put), Error::Generic { .. }));
     }
 
     #[test]

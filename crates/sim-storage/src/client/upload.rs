@@ -21,12 +21,7 @@ pub(super) struct Upload {
 
 impl Upload {
     pub(super) fn new(client: Client, location: Path, id: UploadId) -> Self {
-        Self {
-            client,
-            location,
-            id,
-            parts: 0,
-        }
+        Self { client, location, id, parts: 0 }
     }
 }
 
@@ -63,10 +58,9 @@ impl MultipartUpload for Upload {
             })
             .await;
         match answer {
-            Ok(Reply::Written(written)) => Ok(convert::put_result(
-                &written,
-                self.client.profile.version_ids,
-            )),
+            Ok(Reply::Written(written)) => {
+                Ok(convert::put_result(&written, self.client.profile.version_ids))
+            }
             other => Err(unexpected(other, self.location.as_ref(), Asked::Put)),
         }
     }
@@ -75,10 +69,7 @@ impl MultipartUpload for Upload {
         let upload = self.id;
         let answer = self
             .client
-            .call(|model| Request::Abort {
-                name: model.name(self.location.as_ref()),
-                upload,
-            })
+            .call(|model| Request::Abort { name: model.name(self.location.as_ref()), upload })
             .await;
         match answer {
             Ok(_) => Ok(()),

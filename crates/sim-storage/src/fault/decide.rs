@@ -8,7 +8,7 @@ use sim::{Draw, ProcessId};
 use super::{Fault, FaultKind, FaultPlan, FaultRates, Report, Shape};
 
 /// What is fixed about one request when it is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Decision {
     /// The fault, if there is one.
     pub(crate) fault: Option<Fault>,
@@ -49,11 +49,7 @@ pub(crate) fn decide(
     let way = u64::from(draw.between(word::WAY, 256, 768));
     let request_ns = grounds.latency_ns * way / 1024;
     let reply_ns = grounds.latency_ns - request_ns;
-    let planned = if grounds.plan.0.is_empty() {
-        None
-    } else {
-        grounds.plan.0.get(&key)
-    };
+    let planned = if grounds.plan.0.is_empty() { None } else { grounds.plan.0.get(&key) };
     let fault = match planned {
         Some(fault) => fault.filter(|fault| fault.kind().applies_to(shape)),
         None => grounds
@@ -62,11 +58,7 @@ pub(crate) fn decide(
             .filter(|kind| kind.applies_to(shape))
             .map(|kind| fault_of(kind, grounds, draw)),
     };
-    Decision {
-        fault,
-        request_ns,
-        reply_ns,
-    }
+    Decision { fault, request_ns, reply_ns }
 }
 
 fn fault_of(kind: FaultKind, grounds: &Grounds<'_>, draw: &Draw) -> Fault {
@@ -91,22 +83,17 @@ fn fault_of(kind: FaultKind, grounds: &Grounds<'_>, draw: &Draw) -> Fault {
         FaultKind::SlowDown => Fault::SlowDown,
         FaultKind::ErrorBefore => Fault::ErrorBefore,
         FaultKind::ErrorAfter => Fault::ErrorAfter,
-        FaultKind::Timeout => Fault::Timeout {
-            after_ns: log_uniform(latency_ns / 2, grounds.timeout_ns, amount),
-        },
+        FaultKind::Timeout => {
+            Fault::Timeout { after_ns: log_uniform(latency_ns / 2, grounds.timeout_ns, amount) }
+        }
         FaultKind::TailLatency => Fault::TailLatency {
             extra_ns: log_uniform(latency_ns * 4, latency_ns.saturating_mul(128), amount),
         },
         FaultKind::Reordering => Fault::Reordering {
             extra_ns: log_uniform(latency_ns / 4, latency_ns.saturating_mul(8), amount),
         },
-        FaultKind::ShortBody => Fault::ShortBody {
-            keep_ppm: sim::scale(amount, 1_000_000),
-        },
-        FaultKind::TornPut => Fault::TornPut {
-            keep_ppm: sim::scale(amount, 1_000_000),
-            report,
-        },
+        FaultKind::ShortBody => Fault::ShortBody { keep_ppm: sim::scale(amount, 1_000_000) },
+        FaultKind::TornPut => Fault::TornPut { keep_ppm: sim::scale(amount, 1_000_000), report },
         FaultKind::RacedConflict => Fault::RacedConflict,
     }
 }

@@ -119,10 +119,6 @@ impl ReadConditions {
             (None, Some(date)) => modified > date,
             (None, None) => true,
         };
-        if news {
-            Ok(())
-        } else {
-            Err(Refusal::NotModified)
-        }
+        if news { Ok(()) } else { Err(Refusal::NotModified) }
     }
 }

@@ -106,16 +106,13 @@ impl Order {
         if self.fresh.len() <= FEW {
             for name in self.fresh.drain(..) {
                 let text = names.text(name);
-                let at = self
-                    .sorted
-                    .partition_point(|&other| names.text(other) < text);
+                let at = self.sorted.partition_point(|&other| names.text(other) < text);
                 self.sorted.insert(at, name);
             }
         } else {
             self.sorted.append(&mut self.fresh);
             // Merges two runs when only the tail is new.
-            self.sorted
-                .sort_by(|&a, &b| names.text(a).cmp(names.text(b)));
+            self.sorted.sort_by(|&a, &b| names.text(a).cmp(names.text(b)));
         }
         if self.dead * 2 > self.sorted.len() {
             let known = &mut self.known;
@@ -135,8 +132,7 @@ impl Model {
         page.prefixes.clear();
         page.next = None;
         let objects = &self.objects;
-        self.order
-            .settle(&self.names, |name| objects[name.index()].current.is_some());
+        self.order.settle(&self.names, |name| objects[name.index()].current.is_some());
         match self.profile.list_order {
             ListOrder::Sorted => self.list_sorted(request, page),
             ListOrder::Arbitrary => self.list_arbitrary(request, page),
@@ -159,10 +155,7 @@ impl Model {
     fn list_arbitrary(&self, request: &ListRequest<'_>, page: &mut Page) {
         let limit = self.profile.page_size as usize;
         let place = |item: &Item| (item.rank(&self.names), item.text(&self.names));
-        let everything = ListRequest {
-            cursor: None,
-            ..*request
-        };
+        let everything = ListRequest { cursor: None, ..*request };
         let mut items: Vec<_> = self.items(&everything).collect();
         items.sort_unstable_by(|a, b| place(a).cmp(&place(b)));
         let start = match &request.cursor {
@@ -192,9 +185,8 @@ impl Model {
             .filter(|(name, _)| self.objects[name.index()].current.is_some())
             .filter_map(move |(name, text)| {
                 let behind = &text[request.prefix.len()..];
-                let cut = request
-                    .delimiter
-                    .and_then(|d| behind.find(d).map(|at| at + d.len_utf8()));
+                let cut =
+                    request.delimiter.and_then(|d| behind.find(d).map(|at| at + d.len_utf8()));
                 let Some(cut) = cut else {
                     return Some(Item::Object(name));
                 };

@@ -250,20 +250,12 @@ impl Model {
             ETags::OfContent => Tag::of_content(&body),
             ETags::Unique => Tag::unique(Generation(self.generations + 1)),
         };
-        Draft {
-            body,
-            tag,
-            date: by.at,
-            attributes,
-        }
+        Draft { body, tag, date: by.at, attributes }
     }
 
     fn install(&mut self, by: Origin, name: NameId, change: Change, draft: Draft) -> Written {
         self.generations += 1;
-        let written = Written {
-            tag: draft.tag,
-            generation: Generation(self.generations),
-        };
+        let written = Written { tag: draft.tag, generation: Generation(self.generations) };
         let version = Arc::new(Version {
             body: draft.body,
             tag: draft.tag,
@@ -289,14 +281,7 @@ impl Model {
         if let Some(observer) = &mut self.watch.0 {
             let (before, after) = (before.as_deref(), object.current.as_deref());
             let text = self.names.text(name);
-            observer.applied(&Applied {
-                origin: by,
-                name,
-                text,
-                change,
-                before,
-                after,
-            });
+            observer.applied(&Applied { origin: by, name, text, change, before, after });
         }
         match (self.profile.version_ids, self.profile.consistency) {
             (VersionIds::Kept, _) => object.past.push_back((before, by.at)),

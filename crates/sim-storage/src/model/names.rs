@@ -63,10 +63,8 @@ impl Names {
 
     /// The id of `text`, if it was ever interned.
     pub(crate) fn find(&self, text: &str) -> Option<NameId> {
-        let hash = XxHash3_64::oneshot(text.as_bytes());
-        self.index
-            .find(hash, |&id| self.is(id, hash, text))
-            .copied()
+        let hash = quick_hash(text.as_bytes());
+        self.index.find(hash, |&id| self.is(id, hash, text)).copied()
     }
 
     /// The id of `text`, a new one if need be.
@@ -74,7 +72,7 @@ impl Names {
     /// # Panics
     /// If the names of one world exceed 4 GiB of text.
     pub(crate) fn intern(&mut self, text: &str) -> NameId {
-        let hash = XxHash3_64::oneshot(text.as_bytes());
+        let hash = quick_hash(text.as_bytes());
         if let Some(&id) = self.index.find(hash, |&id| self.is(id, hash, text)) {
             return id;
         }
@@ -84,8 +82,7 @@ impl Names {
         let end = u32::try_from(self.arena.len()).expect("less than 4 GiB of names");
         self.spans.push(Span { start, end, hash });
         let spans = &self.spans;
-        self.index
-            .insert_unique(hash, id, |&id| spans[id.index()].hash);
+        self.index.insert_unique(hash, id, |&id| spans[id.index()].hash);
         id
     }
 
@@ -95,14 +92,29 @@ impl Names {
         &self.arena[span.start as usize..span.end as usize]
     }
 
-    /// A hash of the name's text, the same in every run.
+    /// A good hash of the name's text, the same in every run.
     pub(crate) fn hash(&self, id: NameId) -> u64 {
-        self.spans[id.index()].hash
+        XxHash3_64::oneshot(self.text(id).as_bytes())
     }
 
     fn is(&self, id: NameId, hash: u64, text: &str) -> bool {
         self.spans[id.index()].hash == hash && self.text(id) == text
     }
+}
+
+/// A hash for the index: names are short and nobody chooses them to collide, so a multiplication
+/// for each eight bytes is enough (Lemire's and Fx's way), and many times cheaper.
+fn quick_hash(text: &[u8]) -> u64 {
+    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mix = |hash: u64, word: u64| {
+        let product = (hash ^ word).wrapping_mul(ODD);
+        product ^ (product >> 32)
+    };
+    let (words, rest) = text.as_chunks::<8>();
+    let hash =
+        words.iter().fold(text.len() as u64, |hash, word| mix(hash, u64::from_le_bytes(*word)));
+    let rest = rest.iter().fold(0, |all, &byte| all << 8 | u64::from(byte));
+    mix(hash, rest).wrapping_mul(ODD)
 }
 
 #[cfg(test)]
@@ -112,9 +124,7 @@ mod tests {
     #[test]
     fn a_name_keeps_its_id_and_ids_are_dense() {
         let mut names = Names::default();
-        let ids: Vec<_> = (0..500)
-            .map(|n| names.intern(&format!("seg/{n}")))
-            .collect();
+        let ids: Vec<_> = (0..500).map(|n| names.intern(&format!("seg/{n}"))).collect();
         for (n, id) in ids.iter().enumerate() {
             assert_eq!(id.index(), n);
             assert_eq!(names.intern(&format!("seg/{n}")), *id);

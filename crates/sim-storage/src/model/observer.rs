@@ -87,10 +87,6 @@ pub(super) struct Watch(pub(super) Option<Box<dyn Observer + Send>>);
 
 impl fmt::Debug for Watch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() {
-            "watched"
-        } else {
-            "not watched"
-        })
+        f.write_str(if self.0.is_some() { "watched" } else { "not watched" })
     }
 }

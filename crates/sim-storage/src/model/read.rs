@@ -152,15 +152,8 @@ impl Model {
         });
         if let Some(observer) = &mut self.watch.0 {
             let (text, outcome) = (self.names.text(name), outcome.as_ref());
-            let outcome = outcome
-                .map(|read| &*read.version)
-                .map_err(|refusal| *refusal);
-            observer.served(&Served {
-                origin: by,
-                name,
-                text,
-                outcome,
-            });
+            let outcome = outcome.map(|read| &*read.version).map_err(|refusal| *refusal);
+            observer.served(&Served { origin: by, name, text, outcome });
         }
         outcome
     }
@@ -194,7 +187,6 @@ impl Object {
     /// The version with this generation, if it can still be read.
     fn version(&self, generation: Generation) -> Option<&Arc<Version>> {
         let past = self.past.iter().filter_map(|(version, _)| version.as_ref());
-        past.chain(&self.current)
-            .find(|version| version.generation == generation)
+        past.chain(&self.current).find(|version| version.generation == generation)
     }
 }

@@ -41,13 +41,7 @@ impl Model {
     pub fn begin_upload(&mut self, by: Origin, name: NameId, attributes: Attributes) -> UploadId {
         let id = UploadId(u32::try_from(self.uploads.len()).expect("fewer than 2^32 uploads"));
         let parts = Vec::new();
-        self.uploads.push(Upload {
-            name,
-            begun_at: by.at,
-            attributes,
-            parts,
-            state: State::Open,
-        });
+        self.uploads.push(Upload { name, begun_at: by.at, attributes, parts, state: State::Open });
         id
     }
 
@@ -82,10 +76,7 @@ impl Model {
         parts: u32,
         condition: &WriteCondition,
     ) -> Result<Written, Refusal> {
-        let upload = self
-            .uploads
-            .get(id.0 as usize)
-            .ok_or(Refusal::NoSuchUpload)?;
+        let upload = self.uploads.get(id.0 as usize).ok_or(Refusal::NoSuchUpload)?;
         match (upload.state, self.profile.second_complete) {
             (State::Open, _) => {}
             (State::Completed(written), SecondComplete::Ok) => return Ok(written),
@@ -116,15 +107,12 @@ impl Model {
     /// listing of objects shows them.
     pub fn open_uploads(&self) -> impl Iterator<Item = (UploadId, NameId)> {
         let ids = (0..).map(UploadId).zip(&self.uploads);
-        ids.filter(|(_, u)| matches!(u.state, State::Open))
-            .map(|(id, u)| (id, u.name))
+        ids.filter(|(_, u)| matches!(u.state, State::Open)).map(|(id, u)| (id, u.name))
     }
 
     fn open_upload(&mut self, id: UploadId) -> Result<&mut Upload, Refusal> {
         let upload = self.uploads.get_mut(id.0 as usize);
-        upload
-            .filter(|u| matches!(u.state, State::Open))
-            .ok_or(Refusal::NoSuchUpload)
+        upload.filter(|u| matches!(u.state, State::Open)).ok_or(Refusal::NoSuchUpload)
     }
 
     fn close(&mut self, id: UploadId, state: State) {
@@ -168,11 +156,6 @@ impl Model {
             MultipartDate::Initiation => upload.begun_at,
             MultipartDate::Completion => by.at,
         };
-        Ok(Draft {
-            body,
-            tag,
-            date,
-            attributes: upload.attributes.clone(),
-        })
+        Ok(Draft { body, tag, date, attributes: upload.attributes.clone() })
     }
 }

@@ -32,10 +32,7 @@ impl Tag {
     /// The longest tag: a 128-bit hash in hex, a dash, five digits of part count, two quotes.
     pub const CAPACITY: usize = 40;
 
-    const NOTHING: Self = Self {
-        len: 0,
-        text: [0; Self::CAPACITY],
-    };
+    const NOTHING: Self = Self { len: 0, text: [0; Self::CAPACITY] };
 
     /// The tag of a content: equal for equal bytes, as on S3, R2 and MinIO.
     ///
@@ -155,9 +152,7 @@ impl Attributes {
 
     /// The value of one attribute.
     pub fn get(&self, key: &AttributeKey) -> Option<&str> {
-        self.iter()
-            .find(|(k, _)| k == key)
-            .map(|(_, value)| value.as_ref())
+        self.iter().find(|(k, _)| k == key).map(|(_, value)| value.as_ref())
     }
 
     /// True if there are none.

@@ -15,34 +15,14 @@ const SECOND: u64 = 1_000 * MS;
 
 /// Median and floor in microseconds, sigma in thousandths, microseconds for each MiB.
 const fn log_normal(median_us: u32, sigma_milli: u32, floor_us: u32, per_mib_us: u32) -> LogNormal {
-    LogNormal {
-        median_us,
-        sigma_milli,
-        floor_us,
-        per_mib_us,
-    }
+    LogNormal { median_us, sigma_milli, floor_us, per_mib_us }
 }
 
 /// Latencies from those of a read, a write and a conditional write; the rest is estimated.
 const fn latencies(get: LogNormal, put: LogNormal, conditional_put: LogNormal) -> Latencies {
-    let list = LogNormal {
-        median_us: get.median_us * 3 / 2,
-        ..get
-    };
-    let spikes = Spikes {
-        per_million: 50,
-        min_us: 500_000,
-        max_us: 1_500_000,
-    };
-    Latencies {
-        get,
-        put,
-        conditional_put,
-        list,
-        delete: put,
-        copy: put,
-        spikes,
-    }
+    let list = LogNormal { median_us: get.median_us * 3 / 2, ..get };
+    let spikes = Spikes { per_million: 50, min_us: 500_000, max_us: 1_500_000 };
+    Latencies { get, put, conditional_put, list, delete: put, copy: put, spikes }
 }
 
 impl Profile {
@@ -104,10 +84,7 @@ impl Profile {
             date_granularity_ns: MS,
             multipart_date: MultipartDate::Completion,
             second_complete: SecondComplete::NotFound,
-            write_rate: Some(WriteRate {
-                interval_ns: SECOND,
-                burst: 1,
-            }),
+            write_rate: Some(WriteRate { interval_ns: SECOND, burst: 1 }),
             latencies: latencies(
                 log_normal(200_000, 300, 80_000, 17_000),
                 log_normal(200_000, 300, 80_000, 17_000),
@@ -148,10 +125,7 @@ impl Profile {
             date_granularity_ns: MS,
             multipart_date: MultipartDate::Completion,
             second_complete: SecondComplete::NotFound,
-            write_rate: Some(WriteRate {
-                interval_ns: SECOND,
-                burst: 1,
-            }),
+            write_rate: Some(WriteRate { interval_ns: SECOND, burst: 1 }),
             latencies: latencies(
                 log_normal(150_000, 430, 30_000, 20_000),
                 log_normal(197_000, 430, 40_000, 30_000),
@@ -208,9 +182,7 @@ impl Profile {
     pub fn eventual() -> Self {
         Self {
             name: "eventual",
-            consistency: Consistency::Eventual {
-                stale_max_ns: 3 * SECOND,
-            },
+            consistency: Consistency::Eventual { stale_max_ns: 3 * SECOND },
             ..Self::s3()
         }
     }

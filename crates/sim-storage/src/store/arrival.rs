@@ -75,11 +75,7 @@ impl State {
     /// The request takes effect.
     fn apply(&mut self, slot: u32, fault: Option<Fault>) -> Result<Reply, Refusal> {
         let flight = &mut self.flights[slot as usize];
-        let by = Origin {
-            request: flight.id(),
-            process: flight.process.0,
-            at: sim::now_ns(),
-        };
+        let by = Origin { request: flight.id(), process: flight.process.0, at: sim::now_ns() };
         let again = match fault {
             Some(Fault::Duplicate { .. }) => Again::Possible,
             _ => Again::Never,
@@ -111,9 +107,7 @@ impl State {
             }
         };
         let flight = &self.flights[slot as usize];
-        let status = outcome
-            .as_ref()
-            .map_or_else(|refusal| refusal.status(), |_| 200);
+        let status = outcome.as_ref().map_or_else(|refusal| refusal.status(), |_| 200);
         self.emit_apply(flight, status);
         outcome
     }
@@ -129,10 +123,7 @@ impl State {
         {
             return refusal;
         }
-        let current = flight
-            .request
-            .name()
-            .and_then(|name| self.model.current(name));
+        let current = flight.request.name().and_then(|name| self.model.current(name));
         if current.is_some_and(|version| version.applied_at > flight.sent_at_ns) {
             flight.fault_took_effect(FaultKind::RacedConflict.label());
             return Refusal::Conflict;

@@ -34,12 +34,7 @@ where
     F: FnOnce(&mut Model) -> Request + Unpin,
 {
     pub(crate) fn new(shared: &'s Shared, process: ProcessId, epoch: u32, build: F) -> Self {
-        Self {
-            shared,
-            process,
-            epoch,
-            stage: Stage::New(Some(build)),
-        }
+        Self { shared, process, epoch, stage: Stage::New(Some(build)) }
     }
 }
 

@@ -78,6 +78,23 @@ pub(super) enum Waiting {
 }
 
 impl Flight {
+    /// A slot that no request has had yet.
+    fn unused() -> Self {
+        Self {
+            request: Request::DeleteBatch { names: Vec::new() },
+            process: ProcessId::WORLD,
+            number: 0,
+            sent: 0,
+            sent_at_ns: 0,
+            decision: Decision::default(),
+            weather_word: 0,
+            pending: 0,
+            client: Waiting::GoneSince(0),
+            answer: None,
+            landed: false,
+        }
+    }
+
     pub(super) fn id(&self) -> u64 {
         u64::from(self.process.0) << 32 | u64::from(self.number)
     }
@@ -104,29 +121,24 @@ impl State {
         let number = link.requests;
         link.requests += 1;
         let draw = sim::draw(process, Site::REQUEST);
-        let flight = Flight {
-            decision: self.decide(process, number, &request, &draw),
-            request,
-            process,
-            number,
-            sent: 0,
-            sent_at_ns: 0,
-            weather_word: draw.word(word::WEATHER),
-            pending: 0,
-            client: Waiting::Yes(waker),
-            answer: None,
-            landed: false,
-        };
-        let slot = match self.free.pop() {
-            Some(slot) => {
-                self.flights[slot as usize] = flight;
-                slot
-            }
-            None => {
-                self.flights.push(flight);
-                (self.flights.len() - 1) as u32
-            }
-        };
+        let decision = self.decide(process, number, &request, &draw);
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.flights.push(Flight::unused());
+            (self.flights.len() - 1) as u32
+        });
+        // Field by field: a slot is too big to be put together elsewhere and moved here.
+        let flight = &mut self.flights[slot as usize];
+        flight.request = request;
+        flight.process = process;
+        flight.number = number;
+        flight.sent = 0;
+        flight.sent_at_ns = 0;
+        flight.decision = decision;
+        flight.weather_word = draw.word(word::WEATHER);
+        flight.pending = 0;
+        flight.client = Waiting::Yes(waker);
+        flight.answer = None;
+        flight.landed = false;
         match sim::admission(process) {
             Admission::Now => self.send(slot),
             Admission::StalledUntil(end_ns) => self.schedule(slot, Phase::Send, end_ns),
@@ -145,18 +157,15 @@ impl State {
         let shape = request.shape();
         let profile = &self.setup.profile;
         let size = match request {
-            Request::Read { name, .. } if shape.reads_body => self
-                .model
-                .current(*name)
-                .map_or(0, |version| version.size()),
+            Request::Read { name, .. } if shape.reads_body => {
+                self.model.current(*name).map_or(0, |version| version.size())
+            }
             _ => shape.size,
         };
         let grounds = Grounds {
             rates: &self.setup.rates,
             plan: &self.setup.plan,
-            latency_ns: profile
-                .latencies
-                .sample(shape.operation, size, draw.word(word::LATENCY)),
+            latency_ns: profile.latencies.sample(shape.operation, size, draw.word(word::LATENCY)),
             timeout_ns: self.setup.timeout_ns,
             late_landing_max_ns: self
                 .bounds
@@ -164,15 +173,9 @@ impl State {
                 .unwrap_or(profile.late_landing_max_ns),
         };
         let mut decision = decide(&grounds, (process, number), &shape, draw);
-        decision.fault = decision
-            .fault
-            .filter(|fault| self.is_within_bounds(*fault, request));
+        decision.fault = decision.fault.filter(|fault| self.is_within_bounds(*fault, request));
         if let (Some(decided), Some(fault)) = (&mut self.decided, decision.fault) {
-            decided.push(DecidedFault {
-                process,
-                request: number,
-                fault,
-            });
+            decided.push(DecidedFault { process, request: number, fault });
         }
         decision
     }

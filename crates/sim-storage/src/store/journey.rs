@@ -35,14 +35,9 @@ impl State {
         let (process, kind) = (flight.process, flight.request.kind());
         let request = &flight.request;
         let model = &self.model;
-        sim::emit_with(
-            process,
-            Kind::Request,
-            flight.object(),
-            flight.id(),
-            kind as u64,
-            || request.describe(model),
-        );
+        sim::emit_with(process, Kind::Request, flight.object(), flight.id(), kind as u64, || {
+            request.describe(model)
+        });
         let (decision, weather_word) = (flight.decision, flight.weather_word);
         if self.partitioned(process, now_ns) {
             self.lose(slot, "fault.partition", Report::Silence);

@@ -240,9 +240,7 @@ impl Request {
             may_tear: false,
         };
         match self {
-            Self::Put {
-                size, condition, ..
-            } => Shape {
+            Self::Put { size, condition, .. } => Shape {
                 operation: match condition.is_conditional() {
                     true => Operation::ConditionalPut,
                     false => Operation::Put,
@@ -259,28 +257,17 @@ impl Request {
                 reads_body: read.part != Part::Head,
                 ..plain
             },
-            Self::Delete { .. } | Self::DeleteBatch { .. } => Shape {
-                operation: Operation::Delete,
-                ..plain
-            },
-            Self::List { .. } => Shape {
-                operation: Operation::List,
-                writes: false,
-                ..plain
-            },
+            Self::Delete { .. } | Self::DeleteBatch { .. } => {
+                Shape { operation: Operation::Delete, ..plain }
+            }
+            Self::List { .. } => Shape { operation: Operation::List, writes: false, ..plain },
             Self::Copy { condition, .. } | Self::Rename { condition, .. } => Shape {
                 operation: Operation::Copy,
                 conditional: condition.is_conditional(),
                 ..plain
             },
-            Self::Part { body, .. } => Shape {
-                size: body.len() as u64,
-                ..plain
-            },
-            Self::Complete { .. } => Shape {
-                operation: Operation::ConditionalPut,
-                ..plain
-            },
+            Self::Part { body, .. } => Shape { size: body.len() as u64, ..plain },
+            Self::Complete { .. } => Shape { operation: Operation::ConditionalPut, ..plain },
             Self::Begin { .. } | Self::Abort { .. } => plain,
         }
     }
@@ -294,36 +281,23 @@ impl Request {
         again: Again,
     ) -> Result<Reply, Refusal> {
         match self {
-            Self::Put {
-                name,
-                body,
-                attributes,
-                condition,
-                ..
-            } => {
+            Self::Put { name, body, attributes, condition, .. } => {
                 // A body without a second owner is cheaper for everyone who touches it later.
                 let body = match again {
                     Again::Never => std::mem::take(body),
                     Again::Possible => body.clone(),
                 };
-                model
-                    .put(by, *name, body, attributes.clone(), condition)
-                    .map(Reply::Written)
+                model.put(by, *name, body, attributes.clone(), condition).map(Reply::Written)
             }
-            Self::Read { name, read } => model
-                .read(by, *name, read)
-                .map(|read| Reply::Read(read, BodyFate::Whole)),
+            Self::Read { name, read } => {
+                model.read(by, *name, read).map(|read| Reply::Read(read, BodyFate::Whole))
+            }
             Self::Delete { name } => model.delete(by, *name).map(|()| Reply::Done),
             Self::DeleteBatch { names } => {
                 let results = names.iter().map(|&name| model.delete(by, name));
                 Ok(Reply::Deleted(results.collect()))
             }
-            Self::List {
-                prefix,
-                after,
-                delimiter,
-                cursor,
-            } => {
+            Self::List { prefix, after, delimiter, cursor } => {
                 let request = ListRequest {
                     prefix,
                     after: after.as_deref(),
@@ -333,27 +307,16 @@ impl Request {
                 model.list(&request, page);
                 Ok(Reply::Page(Box::new(ListedPage::of(model, page))))
             }
-            Self::Copy {
-                from,
-                to,
-                condition,
-            } => model.copy(by, *from, *to, condition).map(Reply::Written),
-            Self::Rename {
-                from,
-                to,
-                condition,
-            } => model.rename(by, *from, *to, condition).map(Reply::Written),
-            Self::Begin { name, attributes } => Ok(Reply::Upload(model.begin_upload(
-                by,
-                *name,
-                attributes.clone(),
-            ))),
-            Self::Part {
-                upload,
-                number,
-                body,
-                ..
-            } => {
+            Self::Copy { from, to, condition } => {
+                model.copy(by, *from, *to, condition).map(Reply::Written)
+            }
+            Self::Rename { from, to, condition } => {
+                model.rename(by, *from, *to, condition).map(Reply::Written)
+            }
+            Self::Begin { name, attributes } => {
+                Ok(Reply::Upload(model.begin_upload(by, *name, attributes.clone())))
+            }
+            Self::Part { upload, number, body, .. } => {
                 model.put_part(*upload, *number, body.clone())?;
                 Ok(Reply::Done)
             }
@@ -369,9 +332,9 @@ impl Request {
         let name = self.name().map_or("", |name| model.text(name));
         let kind = self.kind().name();
         match self {
-            Self::Put {
-                size, condition, ..
-            } => format!("{kind} {name}{} ({size} B)", Shown(condition)),
+            Self::Put { size, condition, .. } => {
+                format!("{kind} {name}{} ({size} B)", Shown(condition))
+            }
             Self::Read { read, .. } => match &read.conditions.none_matches {
                 Some(_) => format!("{kind} {name} if-none-match"),
                 None => format!("{kind} {name}"),
@@ -381,12 +344,9 @@ impl Request {
                 Some(_) => format!("{kind} {prefix}* next page"),
                 None => format!("{kind} {prefix}*"),
             },
-            Self::Copy {
-                from, condition, ..
+            Self::Copy { from, condition, .. } | Self::Rename { from, condition, .. } => {
+                format!("{kind} {} to {name}{}", model.text(*from), Shown(condition))
             }
-            | Self::Rename {
-                from, condition, ..
-            } => format!("{kind} {} to {name}{}", model.text(*from), Shown(condition)),
             Self::Part { number, body, .. } => {
                 format!("{kind} {name} #{number} ({} B)", body.len())
             }
@@ -424,9 +384,7 @@ impl ListedPage {
         let prefixes = page.prefixes.iter();
         Self {
             objects: listed.collect(),
-            prefixes: prefixes
-                .map(|&(name, len)| model.text(name)[..len].to_owned())
-                .collect(),
+            prefixes: prefixes.map(|&(name, len)| model.text(name)[..len].to_owned()).collect(),
             next: page.next,
         }
     }

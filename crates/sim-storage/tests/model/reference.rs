@@ -34,11 +34,7 @@ pub(crate) enum Step {
     Delete(usize),
     Copy(usize, usize, Basis),
     Rename(usize, usize),
-    List {
-        prefix: &'static str,
-        after: Option<usize>,
-        delimiter: bool,
-    },
+    List { prefix: &'static str, after: Option<usize>, delimiter: bool },
     Begin(usize),
     PutPart(usize, u32, u8),
     Complete(usize, u32, Basis),
@@ -75,25 +71,14 @@ struct Watcher(Arc<Mutex<Rebuilt>>);
 impl Observer for Watcher {
     fn applied(&mut self, change: &Applied<'_>) {
         let mut rebuilt = self.0.lock().unwrap();
-        let known_before = rebuilt
-            .0
-            .get(change.text)
-            .map(|(_, generation)| *generation);
-        assert_eq!(
-            known_before,
-            change.before.map(|version| version.generation.0)
-        );
+        let known_before = rebuilt.0.get(change.text).map(|(_, generation)| *generation);
+        assert_eq!(known_before, change.before.map(|version| version.generation.0));
         match change.after {
             Some(v) => {
                 assert_eq!(v.applied_at, change.origin.at);
-                rebuilt
-                    .0
-                    .insert(change.text.to_owned(), (v.body.clone(), v.generation.0));
+                rebuilt.0.insert(change.text.to_owned(), (v.body.clone(), v.generation.0));
             }
-            None => assert!(
-                rebuilt.0.remove(change.text).is_some(),
-                "deleted what was not there"
-            ),
+            None => assert!(rebuilt.0.remove(change.text).is_some(), "deleted what was not there"),
         }
     }
 }
@@ -114,15 +99,7 @@ impl Pair {
         let rebuilt = Arc::new(Mutex::new(Rebuilt::default()));
         model.watch(Box::new(Watcher(Arc::clone(&rebuilt))));
         let (objects, uploads, writes) = (BTreeMap::new(), Vec::new(), Vec::new());
-        Self {
-            model,
-            profile,
-            objects,
-            uploads,
-            writes,
-            now: 0,
-            rebuilt,
-        }
+        Self { model, profile, objects, uploads, writes, now: 0, rebuilt }
     }
 
     fn condition(&self, name: usize, basis: Basis) -> WriteCondition {
@@ -145,11 +122,7 @@ impl Pair {
         let equal = match condition {
             WriteCondition::None => return Ok(()),
             WriteCondition::Absent => {
-                return if current.is_none() {
-                    Ok(())
-                } else {
-                    Err(Refusal::Exists)
-                };
+                return if current.is_none() { Ok(()) } else { Err(Refusal::Exists) };
             }
             WriteCondition::Tag(tag) if self.profile.update == UpdateCondition::Tag => {
                 current.map(|known| known.written.tag == *tag)
@@ -169,44 +142,26 @@ impl Pair {
     }
 
     fn wrote(&mut self, name: usize, body: Bytes, written: Written, date: u64) {
-        let newer = self
-            .writes
-            .iter()
-            .all(|old| old.generation < written.generation);
+        let newer = self.writes.iter().all(|old| old.generation < written.generation);
         assert!(newer, "generations grow and never repeat");
         if self.profile.etags == ETags::Unique {
-            assert!(
-                self.writes.iter().all(|old| old.tag != written.tag),
-                "a unique tag recurred"
-            );
+            assert!(self.writes.iter().all(|old| old.tag != written.tag), "a unique tag recurred");
         }
         self.writes.push(written);
         let date = date - date % self.profile.date_granularity_ns;
-        self.objects.insert(
-            name,
-            Known {
-                body,
-                written,
-                date,
-            },
-        );
+        self.objects.insert(name, Known { body, written, date });
     }
 
     pub(crate) fn step(&mut self, step: &Step) {
         self.now += 700_000_001;
-        let by = Origin {
-            request: self.now,
-            process: 1,
-            at: self.now,
-        };
+        let by = Origin { request: self.now, process: 1, at: self.now };
         let ids: Vec<_> = NAMES.iter().map(|name| self.model.name(name)).collect();
         match step.clone() {
             Step::Put(name, kind, basis) => {
                 let condition = self.condition(name, basis);
                 let expected = self.verdict(name, &condition);
                 let got =
-                    self.model
-                        .put(by, ids[name], body(kind), Attributes::default(), &condition);
+                    self.model.put(by, ids[name], body(kind), Attributes::default(), &condition);
                 assert_eq!(got.map(|_| ()), expected);
                 if let Ok(written) = got {
                     if self.profile.etags == ETags::OfContent {
@@ -215,67 +170,31 @@ impl Pair {
                     self.wrote(name, body(kind), written, self.now);
                 }
             }
-            Step::Read(name, part) => self.read(
-                by,
-                name,
-                ReadRequest {
-                    part,
-                    ..Default::default()
-                },
-            ),
+            Step::Read(name, part) => {
+                self.read(by, name, ReadRequest { part, ..Default::default() })
+            }
             Step::ReadIfNoneMatch(name) => {
                 let tag = self.objects.get(&name).map(|known| known.written.tag);
                 let none_matches = tag.map(TagMatch::One);
-                let conditions = ReadConditions {
-                    none_matches,
-                    ..Default::default()
-                };
-                self.read(
-                    by,
-                    name,
-                    ReadRequest {
-                        conditions,
-                        ..Default::default()
-                    },
-                );
+                let conditions = ReadConditions { none_matches, ..Default::default() };
+                self.read(by, name, ReadRequest { conditions, ..Default::default() });
             }
             Step::ReadIfMatch(name, write) => {
-                let matches = self
-                    .writes
-                    .get(write)
-                    .map(|written| TagMatch::One(written.tag));
-                let conditions = ReadConditions {
-                    matches,
-                    ..Default::default()
-                };
-                self.read(
-                    by,
-                    name,
-                    ReadRequest {
-                        conditions,
-                        ..Default::default()
-                    },
-                );
+                let matches = self.writes.get(write).map(|written| TagMatch::One(written.tag));
+                let conditions = ReadConditions { matches, ..Default::default() };
+                self.read(by, name, ReadRequest { conditions, ..Default::default() });
             }
             Step::Delete(name) => {
                 let existed = self.objects.remove(&name).is_some();
                 let minds = self.profile.missing_delete == MissingDelete::NotFound;
-                let expected = if existed || !minds {
-                    Ok(())
-                } else {
-                    Err(Refusal::NotFound)
-                };
+                let expected = if existed || !minds { Ok(()) } else { Err(Refusal::NotFound) };
                 assert_eq!(self.model.delete(by, ids[name]), expected);
             }
             Step::Copy(from, to, basis) => {
                 let condition = self.condition(to, basis);
                 let source = self.objects.get(&from).cloned();
                 let verdict = self.verdict(to, &condition);
-                let expected = if source.is_some() {
-                    verdict
-                } else {
-                    Err(Refusal::NotFound)
-                };
+                let expected = if source.is_some() { verdict } else { Err(Refusal::NotFound) };
                 let got = self.model.copy(by, ids[from], ids[to], &condition);
                 assert_eq!(got.map(|_| ()), expected);
                 if let (Ok(written), Some(source)) = (got, source) {
@@ -284,34 +203,20 @@ impl Pair {
             }
             Step::Rename(from, to) => {
                 let source = self.objects.get(&from).cloned();
-                let got = self
-                    .model
-                    .rename(by, ids[from], ids[to], &WriteCondition::None);
+                let got = self.model.rename(by, ids[from], ids[to], &WriteCondition::None);
                 assert_eq!(got.is_ok(), source.is_some());
                 if let (Ok(written), Some(source)) = (got, source) {
                     self.objects.remove(&from);
                     self.wrote(to, source.body, written, self.now);
                 }
             }
-            Step::List {
-                prefix,
-                after,
-                delimiter,
-            } => {
+            Step::List { prefix, after, delimiter } => {
                 self.list(prefix, after.map(|n| NAMES[n]), delimiter.then_some('/'));
             }
             Step::Begin(name) => {
-                let id = self
-                    .model
-                    .begin_upload(by, ids[name], Attributes::default());
+                let id = self.model.begin_upload(by, ids[name], Attributes::default());
                 let parts = BTreeMap::new();
-                self.uploads.push(KnownUpload {
-                    id,
-                    name,
-                    begun: self.now,
-                    parts,
-                    closed: None,
-                });
+                self.uploads.push(KnownUpload { id, name, begun: self.now, parts, closed: None });
             }
             Step::PutPart(upload, number, byte) => {
                 let Some(known) = self.uploads.get_mut(upload) else {
@@ -320,14 +225,7 @@ impl Pair {
                 let body = Bytes::from(vec![byte; 3]);
                 let got = self.model.put_part(known.id, number, body.clone());
                 let open = known.closed.is_none();
-                assert_eq!(
-                    got,
-                    if open {
-                        Ok(())
-                    } else {
-                        Err(Refusal::NoSuchUpload)
-                    }
-                );
+                assert_eq!(got, if open { Ok(()) } else { Err(Refusal::NoSuchUpload) });
                 if open {
                     known.parts.insert(number, body);
                 }
@@ -338,11 +236,7 @@ impl Pair {
                     return;
                 };
                 let open = known.closed.is_none();
-                let expected = if open {
-                    Ok(())
-                } else {
-                    Err(Refusal::NoSuchUpload)
-                };
+                let expected = if open { Ok(()) } else { Err(Refusal::NoSuchUpload) };
                 assert_eq!(self.model.abort_upload(known.id), expected);
                 known.closed.get_or_insert(None);
             }
@@ -371,11 +265,7 @@ impl Pair {
             return;
         }
         let written = got.expect("nothing speaks against it");
-        let body: Vec<u8> = known
-            .parts
-            .range(..count)
-            .flat_map(|(_, b)| b.to_vec())
-            .collect();
+        let body: Vec<u8> = known.parts.range(..count).flat_map(|(_, b)| b.to_vec()).collect();
         let date = match self.profile.multipart_date {
             MultipartDate::Initiation => begun,
             MultipartDate::Completion => self.now,
@@ -397,12 +287,7 @@ impl Pair {
             return;
         };
         let is = |tags: &TagMatch| *tags == TagMatch::One(known.written.tag);
-        if request
-            .conditions
-            .matches
-            .as_ref()
-            .is_some_and(|tags| !is(tags))
-        {
+        if request.conditions.matches.as_ref().is_some_and(|tags| !is(tags)) {
             assert_eq!(got.unwrap_err(), Refusal::PreconditionFailed);
             return;
         }
@@ -425,11 +310,7 @@ impl Pair {
         }
         let got = got.expect("it is there");
         let content: Vec<u8> = bytes.iter().map(|at| known.body[*at as usize]).collect();
-        let wanted: &[u8] = if request.part == Part::Head {
-            &[]
-        } else {
-            &content
-        };
+        let wanted: &[u8] = if request.part == Part::Head { &[] } else { &content };
         assert_eq!(got.body(), wanted);
         assert_eq!(got.range.end - got.range.start, bytes.len() as u64);
         let version = &*got.version;
@@ -455,22 +336,11 @@ impl Pair {
         let mut seen = Vec::new();
         let (mut page, mut cursor) = (Page::default(), None);
         loop {
-            self.model.list(
-                &ListRequest {
-                    prefix,
-                    after,
-                    delimiter,
-                    cursor,
-                },
-                &mut page,
-            );
+            self.model.list(&ListRequest { prefix, after, delimiter, cursor }, &mut page);
             let lines = page.objects.len() + page.prefixes.len();
             assert!(lines <= self.profile.page_size as usize);
-            let mut lines: Vec<_> = page
-                .objects
-                .iter()
-                .map(|&id| (self.model.text(id).to_owned(), false))
-                .collect();
+            let mut lines: Vec<_> =
+                page.objects.iter().map(|&id| (self.model.text(id).to_owned(), false)).collect();
             let rolled = page.prefixes.iter();
             lines.extend(rolled.map(|&(id, len)| (self.model.text(id)[..len].to_owned(), true)));
             if self.profile.list_order == ListOrder::Sorted {
@@ -495,24 +365,14 @@ impl Pair {
             .objects
             .iter()
             .map(|(&n, known)| {
-                (
-                    NAMES[n].to_owned(),
-                    (known.body.clone(), known.written.generation.0),
-                )
+                (NAMES[n].to_owned(), (known.body.clone(), known.written.generation.0))
             })
             .collect();
         assert_eq!(rebuilt.0, truth);
-        let listed: BTreeSet<_> = self
-            .model
-            .objects()
-            .map(|(id, _)| self.model.text(id).to_owned())
-            .collect();
+        let listed: BTreeSet<_> =
+            self.model.objects().map(|(id, _)| self.model.text(id).to_owned()).collect();
         assert_eq!(listed, truth.into_keys().collect());
-        let open = self
-            .uploads
-            .iter()
-            .filter(|upload| upload.closed.is_none())
-            .count();
+        let open = self.uploads.iter().filter(|upload| upload.closed.is_none()).count();
         assert_eq!(self.model.open_uploads().count(), open);
     }
 }

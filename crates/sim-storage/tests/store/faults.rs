@@ -26,9 +26,7 @@ fn create_under(fault: Fault) -> (Result<PutResult>, Option<Vec<u8>>, World) {
 }
 
 async fn create(client: &Client) -> Result<PutResult> {
-    client
-        .put_opts(&key(), "mine".into(), PutMode::Create.into())
-        .await
+    client.put_opts(&key(), "mine".into(), PutMode::Create.into()).await
 }
 
 fn key() -> Path {
@@ -44,9 +42,7 @@ fn once(kind: FaultKind) {
 
 #[test]
 fn a_lost_request_changes_nothing_and_looks_like_a_broken_connection() {
-    let (answer, held, _) = create_under(Fault::RequestLost {
-        report: Report::Reset,
-    });
+    let (answer, held, _) = create_under(Fault::RequestLost { report: Report::Reset });
     assert!(matches!(answer, Err(Error::Generic { .. })));
     assert_eq!(held, None);
     once(FaultKind::RequestLost);
@@ -54,9 +50,7 @@ fn a_lost_request_changes_nothing_and_looks_like_a_broken_connection() {
 
 #[test]
 fn silence_lasts_until_the_transport_gives_up() {
-    let fault = Fault::RequestLost {
-        report: Report::Silence,
-    };
+    let fault = Fault::RequestLost { report: Report::Silence };
     let waited = run(s3_with(&[(0, fault)]), |world| async move {
         let client = world.client(0);
         let answer = world.on(0, async move { create(&client).await }).await;
@@ -68,9 +62,7 @@ fn silence_lasts_until_the_transport_gives_up() {
 
 #[test]
 fn a_lost_reply_hides_a_write_that_landed() {
-    let (answer, held, world) = create_under(Fault::ReplyLost {
-        report: Report::Reset,
-    });
+    let (answer, held, world) = create_under(Fault::ReplyLost { report: Report::Reset });
     assert!(matches!(answer, Err(Error::Generic { .. })));
     assert_eq!(held.as_deref(), Some(&b"mine"[..]));
     assert_eq!(world.log().len(), 1);
@@ -79,10 +71,7 @@ fn a_lost_reply_hides_a_write_that_landed() {
 
 #[test]
 fn a_late_write_lands_after_its_client_was_told_that_it_failed() {
-    let fault = Fault::LateApply {
-        report: Report::Reset,
-        after_ns: 5_000 * MS,
-    };
+    let fault = Fault::LateApply { report: Report::Reset, after_ns: 5_000 * MS };
     let (told, landed) = run(s3_with(&[(0, fault)]), |world| async move {
         let client = world.client(0);
         let answer = world.on(0, async move { create(&client).await }).await;
@@ -123,30 +112,17 @@ fn a_duplicated_update_is_told_that_its_precondition_failed() {
 
 #[test]
 fn a_duplicated_overwrite_takes_back_what_others_wrote_in_between() {
-    let duplicate = Fault::Duplicate {
-        after_ns: 1_000 * MS,
-    };
-    let setup = sim_storage::Setup {
-        timeout_ns: 60_000 * MS,
-        ..s3_with(&[(0, duplicate)])
-    };
+    let duplicate = Fault::Duplicate { after_ns: 1_000 * MS };
+    let setup = sim_storage::Setup { timeout_ns: 60_000 * MS, ..s3_with(&[(0, duplicate)]) };
     let bodies: Vec<_> = run(setup, |world| async move {
         let (mine, other) = (world.client(0), world.client(1));
         let put = sim::spawn_on(mine.process(), async move {
             mine.put(&key(), "mine".into()).await.unwrap();
         });
         sim::sleep(Duration::from_millis(500)).await;
-        world
-            .on(1, async move {
-                other.put(&key(), "other".into()).await.unwrap()
-            })
-            .await;
+        world.on(1, async move { other.put(&key(), "other".into()).await.unwrap() }).await;
         put.await.unwrap();
-        world
-            .log()
-            .into_iter()
-            .map(|seen| seen.body.unwrap())
-            .collect()
+        world.log().into_iter().map(|seen| seen.body.unwrap()).collect()
     });
     assert_eq!(bodies, [&b"mine"[..], b"other", b"mine"]);
 }
@@ -163,11 +139,7 @@ fn statuses_without_effect() {
         let error = answer.unwrap_err();
         assert!(error.to_string().contains(status), "{error}");
         let exists = matches!(error, Error::AlreadyExists { .. });
-        assert_eq!(
-            exists,
-            fault == Fault::Conflict,
-            "409 is the crate's AlreadyExists"
-        );
+        assert_eq!(exists, fault == Fault::Conflict, "409 is the crate's AlreadyExists");
         assert_eq!(held, None);
         once(fault.kind());
     }
@@ -197,9 +169,7 @@ fn tail_latency_delays_a_right_answer() {
             let fault = Fault::TailLatency { extra_ns };
             run(s3_with(&[(0, fault)]), |world| async move {
                 let client = world.client(0);
-                world
-                    .on(0, async move { create(&client).await.unwrap() })
-                    .await;
+                world.on(0, async move { create(&client).await.unwrap() }).await;
                 sim::now_ns()
             })
         })
@@ -222,11 +192,7 @@ fn a_reordered_request_is_overtaken_by_the_next_one() {
                 assert!(first.is_ok() && second.is_ok());
             })
             .await;
-        world
-            .log()
-            .into_iter()
-            .map(|seen| seen.body.unwrap())
-            .collect()
+        world.log().into_iter().map(|seen| seen.body.unwrap()).collect()
     });
     assert_eq!(bodies, [&b"second"[..], b"first"]);
     once(FaultKind::Reordering);
@@ -258,10 +224,7 @@ fn a_short_body_comes_without_an_error_and_with_the_full_size() {
 
 #[test]
 fn a_torn_put_leaves_the_beginning_and_an_error() {
-    let torn = Fault::TornPut {
-        keep_ppm: 500_000,
-        report: Report::Reset,
-    };
+    let torn = Fault::TornPut { keep_ppm: 500_000, report: Report::Reset };
     let (answer, held, world) = create_under(torn);
     assert!(matches!(answer, Err(Error::Generic { .. })));
     assert_eq!(held.as_deref(), Some(&b"mi"[..]));
@@ -271,20 +234,14 @@ fn a_torn_put_leaves_the_beginning_and_an_error() {
 
 #[test]
 fn a_conditional_replacement_is_never_torn() {
-    let torn = Fault::TornPut {
-        keep_ppm: 500_000,
-        report: Report::Reset,
-    };
+    let torn = Fault::TornPut { keep_ppm: 500_000, report: Report::Reset };
     run(s3_with(&[(1, torn)]), |world| async move {
         let client = world.client(0);
         world
             .on(0, async move {
                 let first = create(&client).await.unwrap();
                 let update = PutMode::Update(first.into());
-                client
-                    .put_opts(&key(), "next".into(), update.into())
-                    .await
-                    .unwrap();
+                client.put_opts(&key(), "next".into(), update.into()).await.unwrap();
             })
             .await;
     });
@@ -293,15 +250,9 @@ fn a_conditional_replacement_is_never_torn() {
 
 #[test]
 fn only_names_that_may_tear_are_torn() {
-    let torn = Fault::TornPut {
-        keep_ppm: 500_000,
-        report: Report::Reset,
-    };
+    let torn = Fault::TornPut { keep_ppm: 500_000, report: Report::Reset };
     let held = run(s3_with(&[(0, torn), (1, torn)]), |world| async move {
-        world.store.bound(Bounds {
-            tears: |name| name != "head",
-            ..Bounds::default()
-        });
+        world.store.bound(Bounds { tears: |name| name != "head", ..Bounds::default() });
         let client = world.client(0);
         world
             .on(0, async move {
@@ -319,15 +270,9 @@ fn only_names_that_may_tear_are_torn() {
 fn a_world_says_how_late_a_request_may_land() {
     let rates = FaultRates::none().with(FaultKind::LateApply, 1_000_000);
     for (late_landing_max_ns, at_least) in [(None, 5_000 * MS), (Some(500 * MS), 0)] {
-        let setup = sim_storage::Setup {
-            rates: rates.clone(),
-            ..s3()
-        };
+        let setup = sim_storage::Setup { rates: rates.clone(), ..s3() };
         let decided = run(setup, move |world| async move {
-            world.store.bound(Bounds {
-                late_landing_max_ns,
-                ..Bounds::default()
-            });
+            world.store.bound(Bounds { late_landing_max_ns, ..Bounds::default() });
             world.store.record();
             let client = world.client(0);
             world
@@ -351,10 +296,7 @@ fn a_world_says_how_late_a_request_may_land() {
 
 #[test]
 fn a_torn_create_of_an_existing_object_is_refused_as_ever() {
-    let torn = Fault::TornPut {
-        keep_ppm: 500_000,
-        report: Report::Reset,
-    };
+    let torn = Fault::TornPut { keep_ppm: 500_000, report: Report::Reset };
     run(s3_with(&[(1, torn)]), |world| async move {
         let client = world.client(0);
         world

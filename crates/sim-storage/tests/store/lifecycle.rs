@@ -36,11 +36,7 @@ fn a_dropped_future_leaves_its_request_in_flight_and_it_lands() {
         let client = world.client(0);
         let key = path("k");
         let mut put: Pin<Box<dyn Future<Output = _>>> = Box::pin(client.put(&key, "x".into()));
-        assert!(
-            put.as_mut()
-                .poll(&mut Context::from_waker(Waker::noop()))
-                .is_pending()
-        );
+        assert!(put.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         drop(put);
         assert_eq!(world.log(), []);
         assert_eq!(world.store.in_flight(), 1);
@@ -54,9 +50,11 @@ fn a_dropped_future_leaves_its_request_in_flight_and_it_lands() {
 fn a_request_of_a_crashed_process_lands_and_nobody_is_told() {
     run(s3(), |world| async move {
         let client = world.client(0);
-        let task = sim::spawn_on(client.process(), async move {
-            client.put(&path("k"), "x".into()).await
-        });
+        let task =
+            sim::spawn_on(
+                client.process(),
+                async move { client.put(&path("k"), "x".into()).await },
+            );
         sim::sleep(Duration::from_millis(1)).await;
         sim::crash(world.process(0));
         assert!(task.await.is_err());
@@ -148,10 +146,7 @@ fn a_handle_from_an_earlier_world_touches_nothing() {
         let store = store.clone();
         move || async move {
             store.begin(setup);
-            let process = sim::add_process(sim::ProcessName {
-                role: "client",
-                number: 1,
-            });
+            let process = sim::add_process(sim::ProcessName { role: "client", number: 1 });
             store.client(process)
         }
     };
@@ -163,18 +158,11 @@ fn a_handle_from_an_earlier_world_touches_nothing() {
         async move {
             let mut put: Pin<Box<dyn Future<Output = _>>> = Box::pin(old.put(&key, "x".into()));
             store.begin(setup.clone());
-            assert!(
-                put.as_mut()
-                    .poll(&mut Context::from_waker(Waker::noop()))
-                    .is_pending()
-            );
+            assert!(put.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
             store.begin(setup);
             drop(put);
             sim::sleep(Duration::from_secs(5)).await;
-            (
-                store.in_flight(),
-                store.with_model(|model| model.objects().count()),
-            )
+            (store.in_flight(), store.with_model(|model| model.objects().count()))
         }
     });
     assert_eq!(outcome, sim::Outcome::Done((0, 0)));

@@ -30,14 +30,7 @@ where
 }
 
 async fn content(client: &Client, at: &Path) -> Vec<u8> {
-    client
-        .get(at)
-        .await
-        .unwrap()
-        .bytes()
-        .await
-        .unwrap()
-        .to_vec()
+    client.get(at).await.unwrap().bytes().await.unwrap().to_vec()
 }
 
 #[test]
@@ -49,27 +42,18 @@ fn put_modes() {
         let again = client.put_opts(&key, "2".into(), create()).await;
         assert!(matches!(again, Err(Error::AlreadyExists { .. })));
         let update = |version: UpdateVersion| PutOptions::from(PutMode::Update(version));
-        let second = client
-            .put_opts(&key, "2".into(), update(first.clone().into()))
-            .await;
+        let second = client.put_opts(&key, "2".into(), update(first.clone().into())).await;
         if profile.name == "local" {
             assert!(matches!(second, Err(Error::NotImplemented { .. })));
             return;
         }
         assert_ne!(second.unwrap().e_tag, first.e_tag);
-        let stale = client
-            .put_opts(&key, "3".into(), update(first.clone().into()))
-            .await;
+        let stale = client.put_opts(&key, "3".into(), update(first.clone().into())).await;
         assert!(matches!(stale, Err(Error::Precondition { .. })));
-        let missing = client
-            .put_opts(&path("c"), "3".into(), update(first.into()))
-            .await;
+        let missing = client.put_opts(&path("c"), "3".into(), update(first.into())).await;
         assert!(matches!(missing, Err(Error::Precondition { .. })));
         assert_eq!(content(&client, &key).await, b"2");
-        let nothing = UpdateVersion {
-            e_tag: None,
-            version: None,
-        };
+        let nothing = UpdateVersion { e_tag: None, version: None };
         let nothing = client.put_opts(&key, "3".into(), update(nothing)).await;
         assert!(matches!(nothing, Err(Error::Generic { .. })));
     });
@@ -98,26 +82,14 @@ fn attributes_come_back_on_get_and_head() {
             (Attribute::Metadata("owner".into()), "me"),
         ]);
         let key = path("k");
-        client
-            .put_opts(&key, "x".into(), attributes.clone().into())
-            .await
-            .unwrap();
+        client.put_opts(&key, "x".into(), attributes.clone().into()).await.unwrap();
         assert_eq!(client.get(&key).await.unwrap().attributes, attributes);
-        let head = client
-            .get_opts(&key, GetOptions::new().with_head(true))
-            .await
-            .unwrap();
+        let head = client.get_opts(&key, GetOptions::new().with_head(true)).await.unwrap();
         assert_eq!(head.attributes, attributes);
         client.copy(&key, &path("copy")).await.unwrap();
-        assert_eq!(
-            client.get(&path("copy")).await.unwrap().attributes,
-            attributes
-        );
+        assert_eq!(client.get(&path("copy")).await.unwrap().attributes, attributes);
         client.put(&key, "y".into()).await.unwrap();
-        assert_eq!(
-            client.get(&key).await.unwrap().attributes,
-            Attributes::new()
-        );
+        assert_eq!(client.get(&key).await.unwrap().attributes, Attributes::new());
     });
 }
 
@@ -132,22 +104,10 @@ fn ranges() {
             let range = got.range.clone();
             Ok::<_, Error>((range, got.bytes().await?.to_vec()))
         };
-        assert_eq!(
-            get(GetRange::Bounded(2..5)).await.unwrap(),
-            (2..5, b"234".to_vec())
-        );
-        assert_eq!(
-            get(GetRange::Bounded(8..99)).await.unwrap(),
-            (8..10, b"89".to_vec())
-        );
-        assert_eq!(
-            get(GetRange::Offset(7)).await.unwrap(),
-            (7..10, b"789".to_vec())
-        );
-        assert_eq!(
-            get(GetRange::Suffix(4)).await.unwrap(),
-            (6..10, b"6789".to_vec())
-        );
+        assert_eq!(get(GetRange::Bounded(2..5)).await.unwrap(), (2..5, b"234".to_vec()));
+        assert_eq!(get(GetRange::Bounded(8..99)).await.unwrap(), (8..10, b"89".to_vec()));
+        assert_eq!(get(GetRange::Offset(7)).await.unwrap(), (7..10, b"789".to_vec()));
+        assert_eq!(get(GetRange::Suffix(4)).await.unwrap(), (6..10, b"6789".to_vec()));
         assert_eq!(get(GetRange::Suffix(99)).await.unwrap().0, 0..10);
         assert!(get(GetRange::Bounded(10..12)).await.is_err());
         assert!(get(GetRange::Offset(10)).await.is_err());
@@ -177,18 +137,12 @@ fn conditional_gets() {
         }
         let other = get(new().with_if_match(Some("\"other\""))).await;
         assert!(matches!(other, Err(Error::Precondition { .. })));
-        get(new().with_if_none_match(Some("\"other\"")))
-            .await
-            .unwrap();
+        get(new().with_if_none_match(Some("\"other\""))).await.unwrap();
         let earlier = date - std::time::Duration::from_secs(1);
-        get(new().with_if_modified_since(Some(earlier)))
-            .await
-            .unwrap();
+        get(new().with_if_modified_since(Some(earlier))).await.unwrap();
         let not_modified = get(new().with_if_modified_since(Some(date))).await;
         assert!(matches!(not_modified, Err(Error::NotModified { .. })));
-        get(new().with_if_unmodified_since(Some(date)))
-            .await
-            .unwrap();
+        get(new().with_if_unmodified_since(Some(date))).await.unwrap();
         let modified = get(new().with_if_unmodified_since(Some(earlier))).await;
         assert!(matches!(modified, Err(Error::Precondition { .. })));
         let missing = client.get(&path("missing")).await;
@@ -202,10 +156,7 @@ fn versions_can_be_read_where_they_are_told() {
         let key = path("k");
         let put = client.put(&key, "x".into()).await.unwrap();
         let options = |version: &str| GetOptions::new().with_version(Some(version.to_owned()));
-        client
-            .get_opts(&key, options(&put.version.unwrap()))
-            .await
-            .unwrap();
+        client.get_opts(&key, options(&put.version.unwrap())).await.unwrap();
         for other in ["999", "no number"] {
             let got = client.get_opts(&key, options(other)).await;
             assert!(matches!(got, Err(Error::NotFound { .. })));
@@ -226,12 +177,7 @@ fn deletes_one_by_one_and_in_batches() {
         assert_eq!(client.list(None).count().await, 0);
         let missing = client.delete(&names[0]).await;
         let minds = ["gcs", "azure", "local"].contains(&profile.name);
-        assert_eq!(
-            matches!(missing, Err(Error::NotFound { .. })),
-            minds,
-            "{}",
-            profile.name
-        );
+        assert_eq!(matches!(missing, Err(Error::NotFound { .. })), minds, "{}", profile.name);
     });
 }
 
@@ -249,14 +195,9 @@ fn a_batch_of_deletes_is_one_request() {
 
 #[test]
 fn listings_walk_all_pages() {
-    let small_pages = Profile::all().map(|profile| Profile {
-        page_size: 3,
-        ..profile
-    });
+    let small_pages = Profile::all().map(|profile| Profile { page_size: 3, ..profile });
     under(small_pages, |client, profile| async move {
-        let names = [
-            "a", "ab", "d/1", "d/2", "d/e/3", "d/e/4", "d/f/5", "dd/6", "z",
-        ];
+        let names = ["a", "ab", "d/1", "d/2", "d/e/3", "d/e/4", "d/f/5", "dd/6", "z"];
         for name in names {
             client.put(&path(name), name.into()).await.unwrap();
         }
@@ -309,22 +250,12 @@ fn copies_and_renames() {
         let create = RenameOptions::new().with_target_mode(RenameTargetMode::Create);
         let taken = client.rename_opts(&from, &to, create).await;
         assert!(matches!(taken, Err(Error::AlreadyExists { .. })));
-        assert_eq!(
-            content(&client, &from).await,
-            b"y",
-            "a rename that fails moves nothing"
-        );
+        assert_eq!(content(&client, &from).await, b"y", "a rename that fails moves nothing");
         client.put(&from, "z".into()).await.unwrap();
         client.rename(&from, &to).await.unwrap();
         assert_eq!(content(&client, &to).await, b"z");
-        assert!(matches!(
-            client.head(&from).await,
-            Err(Error::NotFound { .. })
-        ));
-        assert!(matches!(
-            client.rename(&from, &to).await,
-            Err(Error::NotFound { .. })
-        ));
+        assert!(matches!(client.head(&from).await, Err(Error::NotFound { .. })));
+        assert!(matches!(client.rename(&from, &to).await, Err(Error::NotFound { .. })));
     });
 }
 
@@ -335,22 +266,13 @@ fn multipart_uploads() {
         let attributes = Attributes::from_iter([(Attribute::ContentType, "x/y")]);
         let options = PutMultipartOptions::from(attributes.clone());
         let mut upload = client.put_multipart_opts(&key, options).await.unwrap();
-        let (first, second) = (
-            upload.put_part("hello ".into()),
-            upload.put_part("you".into()),
-        );
+        let (first, second) = (upload.put_part("hello ".into()), upload.put_part("you".into()));
         let (second, first) = futures_util::join!(second, first);
         assert!(first.is_ok() && second.is_ok());
-        assert!(
-            matches!(client.head(&key).await, Err(Error::NotFound { .. })),
-            "not yet"
-        );
+        assert!(matches!(client.head(&key).await, Err(Error::NotFound { .. })), "not yet");
         let done = upload.complete().await.unwrap();
         let got = client.get(&key).await.unwrap();
-        assert_eq!(
-            (&got.meta.e_tag, &got.attributes),
-            (&done.e_tag, &attributes)
-        );
+        assert_eq!((&got.meta.e_tag, &got.attributes), (&done.e_tag, &attributes));
         assert_eq!(got.bytes().await.unwrap().as_ref(), b"hello you");
         let again = upload.complete().await;
         let repeatable = ["s3", "s3-express", "eventual"].contains(&profile.name);
@@ -370,21 +292,18 @@ fn multipart_uploads() {
 
 #[test]
 fn two_uploads_to_one_name() {
-    under(
-        [Profile::s3(), Profile::azure()],
-        |client, profile| async move {
-            let key = path("k");
-            let mut one = client.put_multipart(&key).await.unwrap();
-            let mut two = client.put_multipart(&key).await.unwrap();
-            two.put_part("two".into()).await.unwrap();
-            one.put_part("one".into()).await.unwrap();
-            one.complete().await.unwrap();
-            let last = two.complete().await;
-            let expected: &[u8] = if profile.name == "s3" { b"two" } else { b"one" };
-            assert_eq!(last.is_ok(), profile.name == "s3");
-            assert_eq!(content(&client, &key).await, expected);
-        },
-    );
+    under([Profile::s3(), Profile::azure()], |client, profile| async move {
+        let key = path("k");
+        let mut one = client.put_multipart(&key).await.unwrap();
+        let mut two = client.put_multipart(&key).await.unwrap();
+        two.put_part("two".into()).await.unwrap();
+        one.put_part("one".into()).await.unwrap();
+        one.complete().await.unwrap();
+        let last = two.complete().await;
+        let expected: &[u8] = if profile.name == "s3" { b"two" } else { b"one" };
+        assert_eq!(last.is_ok(), profile.name == "s3");
+        assert_eq!(content(&client, &key).await, expected);
+    });
 }
 
 #[test]

@@ -12,27 +12,13 @@ fn a_partitioned_process_is_cut_off_and_others_are_not() {
     run(s3(), |world| async move {
         world.store.partition(world.process(0), 5_000 * MS);
         let (cut, other) = (world.client(0), world.client(1));
-        let answer = world
-            .on(0, async move { cut.put(&path("k"), "x".into()).await })
-            .await;
+        let answer = world.on(0, async move { cut.put(&path("k"), "x".into()).await }).await;
         assert!(matches!(answer, Err(Error::Generic { .. })));
-        assert_eq!(
-            sim::now_ns(),
-            1_000 * MS,
-            "silence until the transport gives up"
-        );
-        world
-            .on(1, async move {
-                other.put(&path("k"), "y".into()).await.unwrap()
-            })
-            .await;
+        assert_eq!(sim::now_ns(), 1_000 * MS, "silence until the transport gives up");
+        world.on(1, async move { other.put(&path("k"), "y".into()).await.unwrap() }).await;
         sim::sleep(Duration::from_secs(5)).await;
         let healed = world.client(0);
-        world
-            .on(0, async move {
-                healed.put(&path("k"), "z".into()).await.unwrap()
-            })
-            .await;
+        world.on(0, async move { healed.put(&path("k"), "z".into()).await.unwrap() }).await;
         assert_eq!(world.log().len(), 2);
     });
     assert_eq!(counted("fault.partition"), 1);
@@ -42,9 +28,11 @@ fn a_partitioned_process_is_cut_off_and_others_are_not() {
 fn a_partition_that_begins_in_between_takes_the_reply_only() {
     run(s3(), |world| async move {
         let client = world.client(0);
-        let put = sim::spawn_on(client.process(), async move {
-            client.put(&path("k"), "x".into()).await
-        });
+        let put =
+            sim::spawn_on(
+                client.process(),
+                async move { client.put(&path("k"), "x".into()).await },
+            );
         sim::sleep(Duration::from_millis(1)).await;
         world.store.partition(world.process(0), 5_000 * MS);
         assert!(put.await.unwrap().is_err());
@@ -62,11 +50,7 @@ fn outages_hit_everyone_until_they_end() {
     ] {
         let label = run(s3(), move |world| async move {
             let until_ns = sim::now_ns() + 3_000 * MS;
-            world.store.set_outage(Some(Outage {
-                kind,
-                share_ppm: 1_000_000,
-                until_ns,
-            }));
+            world.store.set_outage(Some(Outage { kind, share_ppm: 1_000_000, until_ns }));
             for number in 0..3 {
                 let client = world.client(number);
                 let put = async move { client.put(&path("k"), "x".into()).await };
@@ -75,11 +59,7 @@ fn outages_hit_everyone_until_they_end() {
             }
             sim::sleep(Duration::from_secs(5)).await;
             let client = world.client(0);
-            world
-                .on(0, async move {
-                    client.put(&path("k"), "x".into()).await.unwrap()
-                })
-                .await;
+            world.on(0, async move { client.put(&path("k"), "x".into()).await.unwrap() }).await;
             assert_eq!(world.log().len(), 1);
             match kind {
                 OutageKind::Unreachable => "fault.outage_unreachable",
@@ -95,11 +75,7 @@ fn outages_hit_everyone_until_they_end() {
 fn a_share_of_an_outage_hits_a_share_of_the_requests() {
     let failed = run(s3(), |world| async move {
         let (kind, until_ns) = (OutageKind::Throttling, u64::MAX);
-        world.store.set_outage(Some(Outage {
-            kind,
-            share_ppm: 300_000,
-            until_ns,
-        }));
+        world.store.set_outage(Some(Outage { kind, share_ppm: 300_000, until_ns }));
         let client = world.client(0);
         world
             .on(0, async move {
@@ -119,30 +95,20 @@ fn a_share_of_an_outage_hits_a_share_of_the_requests() {
 fn calm_ends_all_of_it() {
     use sim_storage::Setup;
     use sim_storage::fault::FaultRates;
-    run(
-        Setup {
-            rates: FaultRates::all(70_000),
-            ..s3()
-        },
-        |world| async move {
-            world.store.partition(world.process(0), u64::MAX);
-            let (kind, until_ns) = (OutageKind::Failing, u64::MAX);
-            world.store.set_outage(Some(Outage {
-                kind,
-                share_ppm: 1_000_000,
-                until_ns,
-            }));
-            world.store.calm();
-            let client = world.client(0);
-            world
-                .on(0, async move {
-                    for _ in 0..200 {
-                        client.put(&path("k"), "x".into()).await.unwrap();
-                    }
-                })
-                .await;
-        },
-    );
+    run(Setup { rates: FaultRates::all(70_000), ..s3() }, |world| async move {
+        world.store.partition(world.process(0), u64::MAX);
+        let (kind, until_ns) = (OutageKind::Failing, u64::MAX);
+        world.store.set_outage(Some(Outage { kind, share_ppm: 1_000_000, until_ns }));
+        world.store.calm();
+        let client = world.client(0);
+        world
+            .on(0, async move {
+                for _ in 0..200 {
+                    client.put(&path("k"), "x".into()).await.unwrap();
+                }
+            })
+            .await;
+    });
     let mut faults = 0;
     sim::each_count(|name, count| faults += if name.starts_with("fault.") { count } else { 0 });
     assert_eq!(faults, 0);

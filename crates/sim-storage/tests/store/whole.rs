@@ -25,21 +25,13 @@ async fn increment(client: Client, times: u32) -> u32 {
         let Ok(got) = client.get(&key).await else {
             continue;
         };
-        let version = UpdateVersion {
-            e_tag: got.meta.e_tag.clone(),
-            version: None,
-        };
+        let version = UpdateVersion { e_tag: got.meta.e_tag.clone(), version: None };
         let Ok(body) = got.bytes().await else {
             continue;
         };
-        let number: u32 = std::str::from_utf8(&body)
-            .unwrap_or("")
-            .parse()
-            .unwrap_or(0);
+        let number: u32 = std::str::from_utf8(&body).unwrap_or("").parse().unwrap_or(0);
         let next = format!("{}", number + 1).into();
-        let put = client
-            .put_opts(&key, next, PutMode::Update(version).into())
-            .await;
+        let put = client.put_opts(&key, next, PutMode::Update(version).into()).await;
         told += u32::from(put.is_ok());
     }
     told
@@ -57,9 +49,7 @@ fn counter(seed: u64, setup: Setup) -> Run {
         world.store.record();
         let first = world.client(0);
         world
-            .on(0, async move {
-                while first.put(&path("counter"), "0".into()).await.is_err() {}
-            })
+            .on(0, async move { while first.put(&path("counter"), "0".into()).await.is_err() {} })
             .await;
         let tasks: Vec<_> = (0..3)
             .map(|n| sim::spawn_on(world.process(n), increment(world.client(n), 40)))
@@ -71,33 +61,19 @@ fn counter(seed: u64, setup: Setup) -> Run {
         (told, world.log(), world.store.take_recorded())
     };
     let ((told, log, faults), fingerprint) = run_seed(seed, setup, body);
-    Run {
-        told,
-        log,
-        faults,
-        fingerprint,
-    }
+    Run { told, log, faults, fingerprint }
 }
 
 fn faulty() -> Setup {
-    Setup {
-        rates: FaultRates::all(25_000),
-        ..s3()
-    }
+    Setup { rates: FaultRates::all(25_000), ..s3() }
 }
 
 #[test]
 fn the_same_seed_is_the_same_run() {
     for seed in 0..20 {
-        assert_eq!(
-            counter(seed, faulty()).fingerprint,
-            counter(seed, faulty()).fingerprint
-        );
+        assert_eq!(counter(seed, faulty()).fingerprint, counter(seed, faulty()).fingerprint);
     }
-    assert_ne!(
-        counter(1, faulty()).fingerprint,
-        counter(2, faulty()).fingerprint
-    );
+    assert_ne!(counter(1, faulty()).fingerprint, counter(2, faulty()).fingerprint);
 }
 
 #[test]
@@ -122,16 +98,9 @@ fn a_kind_that_is_switched_off_takes_no_other_with_it() {
     setup.rates.switch_off(FaultKind::TailLatency);
     let without = counter(3, setup).faults;
     // Requests change once the runs part; up to there the same requests have the same faults.
-    let tail = all
-        .iter()
-        .position(|d| d.fault.kind() == FaultKind::TailLatency)
-        .unwrap();
+    let tail = all.iter().position(|d| d.fault.kind() == FaultKind::TailLatency).unwrap();
     assert_eq!(all[..tail], without[..tail]);
-    assert!(
-        without
-            .iter()
-            .all(|d| d.fault.kind() != FaultKind::TailLatency)
-    );
+    assert!(without.iter().all(|d| d.fault.kind() != FaultKind::TailLatency));
 }
 
 #[test]
@@ -141,10 +110,7 @@ fn one_planned_request_is_spared_and_the_rest_is_as_drawn() {
     let plan = FaultPlan(BTreeMap::from([((spared.process, spared.request), None)]));
     let without = counter(3, Setup { plan, ..faulty() }).faults;
     assert!(!without.contains(&spared));
-    let same: usize = all
-        .iter()
-        .filter(|decided| without.contains(decided))
-        .count();
+    let same: usize = all.iter().filter(|decided| without.contains(decided)).count();
     assert!(same * 2 > all.len(), "{same} of {}", all.len());
 }
 
@@ -153,9 +119,7 @@ async fn mixed(client: Client, number: usize) {
     let _ = client.put(&path("counter"), "0".into()).await;
     for n in 0..10 {
         let own = path(&format!("own/{number}/{n}"));
-        let _ = client
-            .put_opts(&own, "some body".into(), PutMode::Create.into())
-            .await;
+        let _ = client.put_opts(&own, "some body".into(), PutMode::Create.into()).await;
         let _ = client.get(&own).await;
         let (again, other) = (own.clone(), own.clone());
         let both = (client.put(&again, "more".into()), client.get(&other));
@@ -166,10 +130,8 @@ async fn mixed(client: Client, number: usize) {
 
 #[test]
 fn every_kind_takes_effect_within_a_few_seeds() {
-    let mut effects: BTreeMap<&str, u32> = FaultKind::ALL
-        .iter()
-        .map(|kind| (kind.label(), 0))
-        .collect();
+    let mut effects: BTreeMap<&str, u32> =
+        FaultKind::ALL.iter().map(|kind| (kind.label(), 0)).collect();
     for seed in 0..20 {
         run_seed(seed, faulty(), |world| async move {
             let spawn = |n| sim::spawn_on(world.process(n), mixed(world.client(n), n));
@@ -211,13 +173,7 @@ fn racing_writers_may_be_told_of_a_conflict_and_nothing_lands() {
 #[test]
 fn with_every_fault_at_once_the_store_stays_a_store() {
     for seed in 0..50 {
-        let run = counter(
-            seed,
-            Setup {
-                rates: FaultRates::all(60_000),
-                ..s3()
-            },
-        );
+        let run = counter(seed, Setup { rates: FaultRates::all(60_000), ..s3() });
         // An acknowledged compare-and-set landed; others may have landed as well.
         assert!(run.log.len() as u32 > run.told);
         assert!(run.log.is_sorted_by_key(|seen| seen.at));
@@ -265,11 +221,7 @@ fn step() -> impl Strategy<Value = Step> {
 fn shown<T: std::fmt::Debug>(result: Result<T, Error>) -> String {
     match result {
         Ok(value) => format!("{value:?}"),
-        Err(error) => format!("{error:?}")
-            .split([' ', '{', '('])
-            .next()
-            .unwrap_or("")
-            .to_owned(),
+        Err(error) => format!("{error:?}").split([' ', '{', '(']).next().unwrap_or("").to_owned(),
     }
 }
 
@@ -277,10 +229,7 @@ async fn observe(store: &dyn ObjectStore, steps: &[Step]) -> Vec<String> {
     let name = |n: u8| path(["a", "d/b", "d/c", "d/e/f", "z"][usize::from(n)]);
     let body = |b: u8| vec![b; usize::from(b)];
     let names = |metas: Vec<object_store::ObjectMeta>| -> Vec<_> {
-        metas
-            .into_iter()
-            .map(|meta| (meta.location, meta.size))
-            .collect()
+        metas.into_iter().map(|meta| (meta.location, meta.size)).collect()
     };
     let mut seen = Vec::new();
     for step in steps {
@@ -288,27 +237,13 @@ async fn observe(store: &dyn ObjectStore, steps: &[Step]) -> Vec<String> {
             Step::Put(n, b) => shown(store.put(&name(*n), body(*b).into()).await.map(drop)),
             Step::Create(n, b) => {
                 let create = PutMode::Create.into();
-                shown(
-                    store
-                        .put_opts(&name(*n), body(*b).into(), create)
-                        .await
-                        .map(drop),
-                )
+                shown(store.put_opts(&name(*n), body(*b).into(), create).await.map(drop))
             }
             Step::Update(n, b) => {
                 let head = store.head(&name(*n)).await;
                 let e_tag = head.map_or_else(|_| Some("\"none\"".into()), |meta| meta.e_tag);
-                let update = PutMode::Update(UpdateVersion {
-                    e_tag,
-                    version: None,
-                })
-                .into();
-                shown(
-                    store
-                        .put_opts(&name(*n), body(*b).into(), update)
-                        .await
-                        .map(drop),
-                )
+                let update = PutMode::Update(UpdateVersion { e_tag, version: None }).into();
+                shown(store.put_opts(&name(*n), body(*b).into(), update).await.map(drop))
             }
             Step::Get(n) => match store.get(&name(*n)).await {
                 Ok(got) => shown(got.bytes().await),
@@ -325,12 +260,7 @@ async fn observe(store: &dyn ObjectStore, steps: &[Step]) -> Vec<String> {
             Step::IfNoneMatch(n) => {
                 let tag = store.head(&name(*n)).await.ok().and_then(|meta| meta.e_tag);
                 let options = GetOptions::new().with_if_none_match(tag);
-                shown(
-                    store
-                        .get_opts(&name(*n), options)
-                        .await
-                        .map(|got| got.range),
-                )
+                shown(store.get_opts(&name(*n), options).await.map(|got| got.range))
             }
             Step::Head(n) => shown(store.head(&name(*n)).await.map(|meta| meta.size)),
             Step::Delete(n) => shown(store.delete(&name(*n)).await),
@@ -380,10 +310,7 @@ proptest! {
 
 #[test]
 fn a_fault_is_readable_text_and_comes_back() {
-    let fault = Fault::LateApply {
-        report: sim_storage::fault::Report::Silence,
-        after_ns: 7,
-    };
+    let fault = Fault::LateApply { report: sim_storage::fault::Report::Silence, after_ns: 7 };
     let text = serde_json::to_string(&fault).unwrap();
     assert_eq!(text, r#"{"late-apply":{"report":"silence","after_ns":7}}"#);
     assert_eq!(serde_json::from_str::<Fault>(&text).unwrap(), fault);

@@ -68,9 +68,7 @@ impl World {
         number: usize,
         future: impl Future<Output = T> + 'static,
     ) -> T {
-        sim::spawn_on(self.process(number), future)
-            .await
-            .expect("the process lives")
+        sim::spawn_on(self.process(number), future).await.expect("the process lives")
     }
 }
 
@@ -91,21 +89,13 @@ pub(crate) fn path(text: &str) -> Path {
 
 /// The setup of most tests: S3, no faults unless planned, transport timeout one second.
 pub(crate) fn s3() -> Setup {
-    Setup {
-        timeout_ns: 1_000 * MS,
-        ..Setup::calm(Arc::new(Profile::s3()))
-    }
+    Setup { timeout_ns: 1_000 * MS, ..Setup::calm(Arc::new(Profile::s3())) }
 }
 
 /// The same with faults for single requests of process 1 (index 0 of the clients).
 pub(crate) fn s3_with(faults: &[(u32, Fault)]) -> Setup {
-    let planned = faults
-        .iter()
-        .map(|&(request, fault)| ((ProcessId(1), request), Some(fault)));
-    Setup {
-        plan: FaultPlan(planned.collect()),
-        ..s3()
-    }
+    let planned = faults.iter().map(|&(request, fault)| ((ProcessId(1), request), Some(fault)));
+    Setup { plan: FaultPlan(planned.collect()), ..s3() }
 }
 
 /// Runs `body` in a world and returns what it returns and the fingerprint of the run.
@@ -118,10 +108,7 @@ where
     T: 'static,
     F: Future<Output = T> + 'static,
 {
-    let config = Config {
-        keep: Keep::Ring { capacity: 10_000 },
-        ..Config::new(seed)
-    };
+    let config = Config { keep: Keep::Ring { capacity: 10_000 }, ..Config::new(seed) };
     let result = Rc::new(RefCell::new(None));
     let slot = Rc::clone(&result);
     let outcome = sim::run(&config, || async move {
@@ -129,19 +116,10 @@ where
         store.begin(setup);
         let log = Arc::default();
         store.watch(Box::new(Log(Arc::clone(&log))));
-        let processes = (1..=3).map(|number| {
-            sim::add_process(ProcessName {
-                role: "client",
-                number,
-            })
-        });
+        let processes =
+            (1..=3).map(|number| sim::add_process(ProcessName { role: "client", number }));
         let clients = processes.map(|process| store.client(process)).collect();
-        let value = body(World {
-            store,
-            clients,
-            log,
-        })
-        .await;
+        let value = body(World { store, clients, log }).await;
         slot.borrow_mut().replace(value);
     });
     assert_eq!(outcome, Outcome::Done(()));
