@@ -7,8 +7,7 @@
 //! cargo run --release --example numbered_log -- -n 200 --bug own-put-taken-for-rival
 //! ```
 //! The second command plants the flaw that such logs really had: the store's client retries a PUT
-//! whose reply was lost, meets its own record, is told "already exists", and the log takes that
-//! for a rival and appends the record once more.
+//! whose reply was lost, is told "already exists" because of its own record, and appends it again.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -32,7 +31,6 @@ enum NumberedLog {
     Sound,
     Flawed,
 }
-
 impl SystemUnderTest for NumberedLog {
     fn name(&self) -> &'static str {
         "numbered-log"
@@ -54,13 +52,9 @@ impl SystemUnderTest for NumberedLog {
         (name == self.bugs()[0].name).then(|| Arc::new(NumberedLog::Flawed) as _)
     }
     fn open(&self, context: OpenContext) -> Opening {
-        let log: Rc<dyn Session> = Rc::new(Log {
-            store: context.store,
-            pause: context.tuning.typical_request / 2,
-            system: *self,
-            applied: Cell::new(0),
-            map: RefCell::default(),
-        });
+        let (store, pause) = (context.store, context.tuning.typical_request / 2);
+        let (applied, map) = (Cell::new(0), RefCell::default());
+        let log: Rc<dyn Session> = Rc::new(Log { store, pause, system: *self, applied, map });
         Box::pin(std::future::ready(Ok(log)))
     }
     fn auditor(&self) -> Box<dyn Auditor> {
@@ -71,7 +65,6 @@ impl SystemUnderTest for NumberedLog {
 /// What one process knows of the log.
 struct Log {
     store: Arc<dyn ObjectStore>,
-    /// How long to wait before a request is repeated.
     pause: Duration,
     system: NumberedLog,
     /// Number of the newest record that is in the map.
@@ -176,7 +169,6 @@ impl Session for Log {
 /// Every object that appears under `log/` is a commit.
 #[derive(Debug)]
 struct LogAuditor;
-
 impl Auditor for LogAuditor {
     fn applied(&mut self, change: &Applied<'_>, judge: &mut Judge) {
         let process = ProcessId(change.origin.process);
@@ -195,6 +187,11 @@ impl Auditor for LogAuditor {
     }
 }
 
+/// The log as written.
+pub fn sound() -> Arc<dyn SystemUnderTest> {
+    Arc::new(NumberedLog::Sound)
+}
+
 fn main() -> ExitCode {
-    vopr::cli::main(&[Arc::new(NumberedLog::Sound)])
+    vopr::cli::main(&[sound()])
 }

@@ -115,6 +115,8 @@ fn rarity(name: &str) -> Rarity {
         "read.cached" => Rarity::PlantedOnly,
         // Without checkpoints history never disappears behind a commit.
         "commit.history_gone" => Rarity::Rare,
+        // It takes a head that is nearly full and a batch that arrives just then.
+        "commit.batch_split" => Rarity::Rare,
         _ => Rarity::Expected,
     }
 }
