@@ -32,6 +32,7 @@ pub use history::{Ending, Failure};
 pub use model::Model;
 pub use rule::{Class, Rule};
 
+use crate::swarm::Judging;
 use crate::workload::{KeyId, OpId, Operation, ValueId, Write};
 
 /// A process's view of the system from one open to its end.
@@ -111,6 +112,7 @@ impl CheckCounts {
 /// The judge of one world.
 #[derive(Debug, Default)]
 pub struct Judge {
+    judging: Judging,
     ops: Vec<Op>,
     sessions: Vec<SessionState>,
     log: Vec<Commit>,
@@ -127,7 +129,8 @@ pub struct Judge {
 
 impl Judge {
     /// A judge for a new world; keeps the memory of the last one.
-    pub fn reset(&mut self) {
+    pub fn reset(&mut self, judging: Judging) {
+        self.judging = judging;
         self.ops.clear();
         self.sessions.clear();
         self.log.clear();
@@ -143,6 +146,10 @@ impl Judge {
     pub fn open_session(&mut self, process: ProcessId) -> SessionId {
         self.sessions.push(SessionState { process, floor: 0 });
         SessionId((self.sessions.len() - 1) as u32)
+    }
+
+    fn is_off(&self) -> bool {
+        self.judging == Judging::Off
     }
 
     /// Number of the operation that will be invoked next.

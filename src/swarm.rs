@@ -37,6 +37,16 @@ pub enum Workloads {
     Basic,
 }
 
+/// Whether runs are judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Judging {
+    /// Every rule at every event.
+    #[default]
+    On,
+    /// Not at all: only for measuring what judging costs.
+    Off,
+}
+
 /// What the command line decides for all worlds of a campaign.
 #[derive(Clone, Debug, Default)]
 pub struct SwarmOptions {
@@ -48,6 +58,8 @@ pub struct SwarmOptions {
     pub store: Option<Arc<Profile>>,
     /// Operations in a world; `None`: each world draws its own number.
     pub operations: Option<u32>,
+    /// Whether runs are judged.
+    pub judging: Judging,
 }
 
 /// Something that happens to a process or to the whole store.

@@ -20,10 +20,10 @@ use sim_storage::fault::{FaultKind, FaultPlan};
 use sim_storage::model::{Applied, Observer};
 use sim_storage::{Bounds, Setup, SimStore};
 
-use crate::checkers::{CheckCounts, Finding, Rule};
+use crate::checkers::{CheckCounts, Finding, Judge, Rule};
 use crate::meter::{Account, DamagedBodies, Metered};
 use crate::processes::{Slot, last_words, supervise};
-use crate::swarm::{SwarmOptions, WorldOptions, draw_world};
+use crate::swarm::{Judging, SwarmOptions, WorldOptions, draw_world};
 use crate::system::{Auditor, OpenContext, OpenError, Session, SharedJudge, SystemUnderTest};
 
 /// Phases of a world, as they stand in the trace.
@@ -115,6 +115,7 @@ pub(crate) struct World {
     pub(crate) store: SimStore,
     pub(crate) judge: SharedJudge,
     pub(crate) slots: Vec<Slot>,
+    judging: Judging,
     accounts: RefCell<Vec<Arc<Account>>>,
     phase: Cell<Phase>,
     operations: Cell<u64>,
@@ -150,7 +151,7 @@ impl World {
             0 => DamagedBodies::Never,
             _ => DamagedBodies::Possible,
         };
-        let claims = self.system.guarantees().budget;
+        let claims = self.system.guarantees().budget.filter(|_| self.judging == Judging::On);
         let account = Arc::new(Account::new(
             process,
             claims,
@@ -196,6 +197,14 @@ impl Observer for Watcher {
     }
 }
 
+/// An auditor that sees nothing, for runs that are not judged.
+#[derive(Debug)]
+struct Blind;
+
+impl Auditor for Blind {
+    fn applied(&mut self, _: &Applied<'_>, _: &mut Judge) {}
+}
+
 /// Runs the world of `seed`.
 #[must_use]
 pub fn run_seed(
@@ -236,7 +245,7 @@ fn build(
 ) -> Rc<World> {
     let (store, judge) = (arena.store.clone(), arena.judge.clone());
     let options = draw_world(seed, &*system, swarm);
-    judge.lock().reset();
+    judge.lock().reset(swarm.judging);
     store.begin(Setup {
         profile: Arc::clone(&options.profile),
         rates: options.rates.clone(),
@@ -247,10 +256,11 @@ fn build(
         tears: system.guarantees().survives_torn_put,
         late_landing_max_ns: Some(options.late_landing_max.as_nanos() as u64),
     });
-    store.watch(Box::new(Watcher {
-        auditor: system.auditor(),
-        judge: judge.clone(),
-    }));
+    let auditor = match swarm.judging {
+        Judging::On => system.auditor(),
+        Judging::Off => Box::new(Blind),
+    };
+    store.watch(Box::new(Watcher { auditor, judge: judge.clone() }));
     let slots = (0..options.slots())
         .map(|index| Slot::new(index, &options))
         .collect();
@@ -260,6 +270,7 @@ fn build(
         store,
         judge,
         slots,
+        judging: swarm.judging,
         accounts: RefCell::default(),
         phase: Cell::new(Phase::Safety),
         operations: Cell::new(0),

@@ -214,6 +214,9 @@ impl Judge {
 
     /// The client of operation `id` learns how it ended.
     pub fn respond(&mut self, id: OpId, ending: Ending) {
+        if self.is_off() {
+            return;
+        }
         self.counts.history += 1;
         let op = &mut self.ops[id.0 as usize];
         let (process, kind) = (op.process, op.operation.kind);

@@ -12,6 +12,9 @@ use crate::workload::{Freshness, KeyId, KeyRange, OpId, decode_value};
 impl Judge {
     /// Operation `id` reads the state after commit `seq`.
     pub fn snapshot(&mut self, id: OpId, seq: u64) {
+        if self.is_off() {
+            return;
+        }
         self.counts.real_time += 1;
         let commits = self.commits();
         let op = &mut self.ops[id.0 as usize];
@@ -48,6 +51,9 @@ impl Judge {
     /// Operation `id` reads one key of its snapshot and sees `found`: the number of the commit
     /// that wrote it, where the system tells it, and the bytes.
     pub fn saw(&mut self, id: OpId, key: KeyId, found: Option<(Option<u64>, &[u8])>) {
+        if self.is_off() {
+            return;
+        }
         self.counts.model_reads += 1;
         let op = &self.ops[id.0 as usize];
         let seq = op.snapshot.unwrap_or_else(|| self.commits());
@@ -102,6 +108,9 @@ impl Judge {
         range: KeyRange,
         found: impl IntoIterator<Item = (KeyId, Option<u64>, &'a [u8])>,
     ) {
+        if self.is_off() {
+            return;
+        }
         let seq = self.ops[id.0 as usize]
             .snapshot
             .unwrap_or_else(|| self.commits());

@@ -9,7 +9,7 @@ use sim::trace::Filter;
 use sim_storage::profile::Profile;
 
 use super::failure::UsageError;
-use crate::swarm::{Faults, SwarmOptions, Workloads};
+use crate::swarm::{Faults, Judging, SwarmOptions, Workloads};
 use crate::system::SystemUnderTest;
 
 /// Deterministic simulation tester for commit protocols on object storage.
@@ -208,6 +208,7 @@ impl WorldArgs {
             workloads: if self.no_enhanced_workloads { Workloads::Basic } else { Workloads::All },
             store,
             operations: self.operations,
+            judging: Judging::On,
         };
         let profile = if calm { ProfileArg::Calm } else { self.profile };
         let store = self.store.clone().unwrap_or_else(|| String::from("drawn"));
