@@ -38,9 +38,7 @@ impl Env for CountingEnv {
         Box::pin(std::future::pending())
     }
     fn random_u64(&self) -> u64 {
-        self.0
-            .fetch_add(1, Ordering::Relaxed)
-            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        self.0.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 }
 
@@ -58,17 +56,11 @@ impl std::fmt::Display for OneHead {
 }
 
 fn no(what: &'static str) -> Error {
-    Error::Precondition {
-        path: String::new(),
-        source: what.into(),
-    }
+    Error::Precondition { path: String::new(), source: what.into() }
 }
 
 fn nothing() -> Error {
-    Error::NotFound {
-        path: String::new(),
-        source: "no head yet".into(),
-    }
+    Error::NotFound { path: String::new(), source: "no head yet".into() }
 }
 
 #[async_trait::async_trait]
@@ -86,11 +78,7 @@ impl ObjectStore for OneHead {
         }
         *head = Some((held + 1, body.into()));
         let e_tag = Some((held + 1).to_string());
-        Ok(PutResult {
-            e_tag,
-            version: None,
-            extensions: Default::default(),
-        })
+        Ok(PutResult { e_tag, version: None, extensions: Default::default() })
     }
 
     async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
@@ -100,10 +88,7 @@ impl ObjectStore for OneHead {
         let (tag, body) = self.head.lock().unwrap().clone().ok_or_else(nothing)?;
         let e_tag = tag.to_string();
         if options.if_none_match.as_ref() == Some(&e_tag) {
-            return Err(Error::NotModified {
-                path: String::new(),
-                source: "same".into(),
-            });
+            return Err(Error::NotModified { path: String::new(), source: "same".into() });
         }
         let size = body.len() as u64;
         let stream = futures_util::stream::once(async move { Ok(body) }).boxed();
@@ -149,10 +134,7 @@ impl ObjectStore for OneHead {
 /// Everything here answers at once.
 fn now<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
-    match future
-        .as_mut()
-        .poll(&mut Context::from_waker(Waker::noop()))
-    {
+    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => value,
         Poll::Pending => panic!("a store of this benchmark answers at once"),
     }
@@ -163,22 +145,13 @@ fn ns(start: Instant, count: usize) -> f64 {
 }
 
 fn options(tail: usize) -> Options {
-    Options {
-        tail_limit_bytes: tail,
-        ..Options::default()
-    }
+    Options { tail_limit_bytes: tail, ..Options::default() }
 }
 
 fn open(store: &Arc<dyn ObjectStore>, seed: u64, tail: usize) -> Manifest {
     let env = CountingEnv(AtomicU64::new(seed << 32));
     let (store, path) = (store.clone(), Path::from("b"));
-    now(Manifest::open_or_create(
-        store,
-        path,
-        Arc::new(env),
-        options(tail),
-    ))
-    .unwrap()
+    now(Manifest::open_or_create(store, path, Arc::new(env), options(tail))).unwrap()
 }
 
 /// 12 rounds of commits up to `tail` bytes, each sealed; and a reader of every commit.
@@ -190,9 +163,7 @@ fn measure(name: &str, store: impl Fn() -> Arc<dyn ObjectStore>, tail: usize) {
         let writer = open(&store, 1 + repeat, tail);
         let reader = open(&store, 1000 + repeat, tail);
         for _ in 0..12 {
-            let keys: Vec<Bytes> = (0..64)
-                .map(|n| Bytes::from(format!("key {n:03}")))
-                .collect();
+            let keys: Vec<Bytes> = (0..64).map(|n| Bytes::from(format!("key {n:03}"))).collect();
             let value = Bytes::from_static(b"0123456789abcdef");
             let mut n = 0;
             while writer.head_info().tail_bytes <= tail {
@@ -234,10 +205,7 @@ fn main() {
     for _ in 0..100_000 {
         std::hint::black_box(Instant::now());
     }
-    println!(
-        "(each figure contains one reading of the clock: {:.0} ns)",
-        ns(start, 100_000)
-    );
+    println!("(each figure contains one reading of the clock: {:.0} ns)", ns(start, 100_000));
     sizes();
     for tail in tails() {
         measure("one head", || Arc::new(OneHead::default()), tail);
@@ -247,15 +215,8 @@ fn main() {
 
 /// The tail limits of the command line, or four.
 fn tails() -> Vec<usize> {
-    let given: Vec<usize> = std::env::args()
-        .skip(1)
-        .filter_map(|arg| arg.parse().ok())
-        .collect();
-    if given.is_empty() {
-        vec![1 << 10, 4 << 10, 16 << 10, 64 << 10]
-    } else {
-        given
-    }
+    let given: Vec<usize> = std::env::args().skip(1).filter_map(|arg| arg.parse().ok()).collect();
+    if given.is_empty() { vec![1 << 10, 4 << 10, 16 << 10, 64 << 10] } else { given }
 }
 
 /// How large the futures are: each is copied when it is boxed or moved.

@@ -20,8 +20,7 @@ async fn main() -> Result<(), Error> {
     // One process adds two files: one request for both.
     let writer = open().await?;
     let mut add = writer.transaction();
-    add.put("file/000001", "rows 1 to 1000")
-        .put("file/000002", "rows 1001 to 2000");
+    add.put("file/000001", "rows 1 to 1000").put("file/000002", "rows 1001 to 2000");
     let commit = add.commit().await?;
     println!("commit {} is number {}", commit.id, commit.seq);
 
@@ -35,9 +34,7 @@ async fn main() -> Result<(), Error> {
     drop_one.delete("file/000002");
     drop_one.commit().await?;
 
-    merge
-        .delete_range(KeyRange::prefix("file/"))
-        .put("file/000003", "rows 1 to 2000");
+    merge.delete_range(KeyRange::prefix("file/")).put("file/000003", "rows 1 to 2000");
     match merge.commit().await {
         Err(Error::Conflict { key, seq }) => {
             println!("the merge is refused: {key:?} was changed by commit {seq}");

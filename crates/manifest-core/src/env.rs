@@ -42,9 +42,7 @@ pub struct TokioEnv {
 impl TokioEnv {
     /// An environment whose clock starts now.
     pub fn new() -> Self {
-        Self {
-            start: tokio::time::Instant::now(),
-        }
+        Self { start: tokio::time::Instant::now() }
     }
 }
 

@@ -155,15 +155,12 @@ impl Error {
     /// The damage of an object, with its name.
     pub(crate) fn corrupt(object: impl ToString, damage: Damage) -> Self {
         match damage {
-            Damage::Corrupt { expected, got } => Error::Corrupt {
-                object: object.to_string(),
-                expected: expected.into(),
-                got,
-            },
-            Damage::Newer { feature } => Error::UnsupportedFormat {
-                object: object.to_string(),
-                feature,
-            },
+            Damage::Corrupt { expected, got } => {
+                Error::Corrupt { object: object.to_string(), expected: expected.into(), got }
+            }
+            Damage::Newer { feature } => {
+                Error::UnsupportedFormat { object: object.to_string(), feature }
+            }
         }
     }
 }

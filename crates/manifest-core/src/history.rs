@@ -33,9 +33,7 @@ impl History {
     /// Where the commit is.
     pub(crate) fn seq_of(&self, id: CommitId) -> Option<u64> {
         let commits = self.writers.get(&id.writer)?;
-        let found = commits
-            .binary_search_by_key(&id.wseq, |(wseq, _)| *wseq)
-            .ok()?;
+        let found = commits.binary_search_by_key(&id.wseq, |(wseq, _)| *wseq).ok()?;
         Some(commits[found].1)
     }
 
@@ -46,10 +44,7 @@ impl History {
     /// (One that waits for an earlier one of its batch lets later ones go first. If those enter,
     /// so does the one that it waits for, in the same head; then it is in conflict for ever.)
     pub(crate) fn is_passed(&self, id: CommitId) -> bool {
-        let newest = self
-            .writers
-            .get(&id.writer)
-            .and_then(|commits| commits.last());
+        let newest = self.writers.get(&id.writer).and_then(|commits| commits.last());
         newest.is_some_and(|(wseq, _)| *wseq > id.wseq)
     }
 }

@@ -115,10 +115,7 @@ impl Index {
                     self.keys.remove(&key);
                 }
             } else {
-                let keep = versions
-                    .older
-                    .partition_point(|v| v.seq <= oldest)
-                    .saturating_sub(1);
+                let keep = versions.older.partition_point(|v| v.seq <= oldest).saturating_sub(1);
                 versions.older.drain(..keep);
             }
         }
@@ -132,10 +129,7 @@ impl Index {
             &versions.older[count.checked_sub(1)?]
         };
         let value = version.value.clone()?;
-        Some(Entry {
-            value,
-            seq: version.seq,
-        })
+        Some(Entry { value, seq: version.seq })
     }
 
     /// The key's value as the snapshot at `at` sees it.
@@ -153,8 +147,7 @@ impl Index {
         range: &KeyRange,
         at: u64,
     ) -> impl Iterator<Item = (&'a Bytes, Entry)> {
-        self.range(range)
-            .filter_map(move |(key, v)| Some((key, Self::visible(v, at)?)))
+        self.range(range).filter_map(move |(key, v)| Some((key, Self::visible(v, at)?)))
     }
 
     /// The commit after `base` that changed the key, if there is one.
@@ -176,9 +169,7 @@ impl Index {
 
     /// The keys of the range that have a value now.
     pub(crate) fn present<'a>(&'a self, range: &KeyRange) -> impl Iterator<Item = &'a Bytes> {
-        self.range(range)
-            .filter(|(_, v)| v.latest.value.is_some())
-            .map(|(key, _)| key)
+        self.range(range).filter(|(_, v)| v.latest.value.is_some()).map(|(key, _)| key)
     }
 
     /// Applies an operation of commit `seq`, which is newer than all that were applied.
@@ -207,10 +198,7 @@ impl Index {
 
     fn put(&mut self, key: &[u8], seq: u64, value: Bytes, own_key: impl FnOnce() -> Bytes) {
         let newest_reader = self.newest_reader();
-        let version = Version {
-            seq,
-            value: Some(value),
-        };
+        let version = Version { seq, value: Some(value) };
         match self.keys.get_mut(key) {
             Some(versions) => {
                 if versions.replace(version, newest_reader) {
@@ -218,13 +206,7 @@ impl Index {
                 }
             }
             None => {
-                self.keys.insert(
-                    own_key(),
-                    Versions {
-                        latest: version,
-                        older: Vec::new(),
-                    },
-                );
+                self.keys.insert(own_key(), Versions { latest: version, older: Vec::new() });
             }
         }
     }

@@ -80,10 +80,7 @@ pub(crate) async fn maintain(inner: &Inner) -> Result<Maintenance, Error> {
         if state.head.tail().len() <= inner.options.tail_limit_bytes {
             return Ok(Maintenance::Nothing);
         }
-        if state
-            .sealed
-            .is_some_and(|sealed| sealed.continues(&state.head))
-        {
+        if state.sealed.is_some_and(|sealed| sealed.continues(&state.head)) {
             return Ok(Maintenance::Waiting);
         }
         state.head.clone()
@@ -113,16 +110,10 @@ async fn seal(inner: &Inner, head: &Head) -> Result<Sealed, Error> {
     let deadline = inner.requests.env.now() + inner.options.read_deadline;
     let mut tries = 0;
     let name = loop {
-        let name = ObjectName {
-            hv: header.hv,
-            uuid: random_u128(&*inner.requests.env),
-        };
+        let name = ObjectName { hv: header.hv, uuid: random_u128(&*inner.requests.env) };
         let path = inner.requests.segment_path(name);
         step!(SEAL_PUT_SEGMENT);
-        let failure: Failure = match inner
-            .requests
-            .put(&path, bytes.clone(), PutMode::Create)
-            .await
+        let failure: Failure = match inner.requests.put(&path, bytes.clone(), PutMode::Create).await
         {
             Ok(_) => break name,
             Err(failure) => failure,
@@ -142,9 +133,5 @@ async fn seal(inner: &Inner, head: &Head) -> Result<Sealed, Error> {
         hash,
         chain_end: header.chain_end,
     };
-    Ok(Sealed {
-        reference,
-        chain_start: start.chain,
-        tail_len: head.tail().len(),
-    })
+    Ok(Sealed { reference, chain_start: start.chain, tail_len: head.tail().len() })
 }

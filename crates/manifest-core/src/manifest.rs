@@ -162,9 +162,7 @@ impl Manifest {
         let installed = manifest.inner.install(head, tag, deadline, &mut segments);
         if let Err(error) = installed.await {
             // Something was in the way: read the head again, with patience.
-            manifest
-                .refresh_until(Some(error), segments, Step::Open, deadline)
-                .await?;
+            manifest.refresh_until(Some(error), segments, Step::Open, deadline).await?;
         }
         Ok(manifest)
     }
@@ -187,8 +185,7 @@ impl Manifest {
             return Ok(self.snapshot());
         }
         let deadline = self.inner.requests.env.now() + self.inner.options.read_deadline;
-        self.refresh_until(None, Vec::new(), Step::Read, deadline)
-            .await?;
+        self.refresh_until(None, Vec::new(), Step::Read, deadline).await?;
         Ok(self.snapshot())
     }
 
@@ -203,8 +200,7 @@ impl Manifest {
     /// As [`Manifest::read`].
     pub async fn status(&self, id: CommitId) -> Result<Status, Error> {
         let deadline = self.inner.requests.env.now() + self.inner.options.read_deadline;
-        self.refresh_until(None, Vec::new(), Step::Status, deadline)
-            .await?;
+        self.refresh_until(None, Vec::new(), Step::Status, deadline).await?;
         let state = lock(&self.inner.state);
         if let Some(seq) = state.history.seq_of(id) {
             return Ok(Status::Committed { seq });
@@ -330,9 +326,7 @@ async fn put_first_head(
     let mut patience = Patience::until(deadline);
     loop {
         step!(CREATE_PUT_HEAD);
-        let put = requests
-            .put(&requests.head, first.bytes().clone(), PutMode::Create)
-            .await;
+        let put = requests.put(&requests.head, first.bytes().clone(), PutMode::Create).await;
         let failure = match put {
             Ok(tag) if tag.e_tag.is_some() => return Ok((first, tag)),
             Ok(_) => Failure::TimedOut,
@@ -344,9 +338,7 @@ async fn put_first_head(
                 return Ok((head, tag));
             }
             Ok(Some(_)) => {
-                return Err(Error::AlreadyExists {
-                    head: requests.head.to_string(),
-                });
+                return Err(Error::AlreadyExists { head: requests.head.to_string() });
             }
             // Not there (yet): send it again. It is created once at most.
             Ok(None) => RefreshError::Failed(failure),
@@ -372,9 +364,7 @@ async fn get_first_head(
             }
             Ok(Some(found)) => return Ok(found),
             Ok(None) => {
-                return Err(Error::NotFound {
-                    head: requests.head.to_string(),
-                });
+                return Err(Error::NotFound { head: requests.head.to_string() });
             }
             Err(error) => error,
         };

@@ -86,10 +86,7 @@ impl Options {
     /// The preset for stores that cap the write rate of one object name at about one a second
     /// (GCS, R2): commits gather for up to 1.1 s and go out as one PUT.
     pub fn rate_limited_store() -> Self {
-        Self {
-            batch_window: Duration::from_millis(1100),
-            ..Self::default()
-        }
+        Self { batch_window: Duration::from_millis(1100), ..Self::default() }
     }
 
     /// Refuses combinations that cannot work.

@@ -76,11 +76,7 @@ pub(crate) struct Patience {
 impl Patience {
     /// Ends at that time (`Env::now`).
     pub(crate) fn until(deadline: Duration) -> Self {
-        Self {
-            deadline,
-            tries: 0,
-            found: None,
-        }
+        Self { deadline, tries: 0, found: None }
     }
 
     /// Waits before the next try.

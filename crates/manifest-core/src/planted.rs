@@ -20,11 +20,8 @@ pub enum PlantedBug {
 #[cfg(feature = "planted-bugs")]
 impl PlantedBug {
     /// All of them.
-    pub const ALL: &'static [PlantedBug] = &[
-        Self::BlindHeadPut,
-        Self::AmbiguousRetryRecommit,
-        Self::HeadCacheStale,
-    ];
+    pub const ALL: &'static [PlantedBug] =
+        &[Self::BlindHeadPut, Self::AmbiguousRetryRecommit, Self::HeadCacheStale];
 
     /// The id, in kebab case.
     pub const fn name(self) -> &'static str {
@@ -97,10 +94,7 @@ impl Bugs {
     /// The bug that the options plant.
     #[cfg(feature = "planted-bugs")]
     pub(crate) fn of(options: &crate::Options) -> Self {
-        Self {
-            planted: options.planted,
-            cache_age: options.planted_cache_age,
-        }
+        Self { planted: options.planted, cache_age: options.planted_cache_age }
     }
 
     /// None.

@@ -83,23 +83,13 @@ async fn probe_once(requests: &Requests) -> Result<(), Stop> {
         return Err(Stop::Missing("an entity tag in the answer to a PUT"));
     }
     let again = requests.put(&path, body(uuid, 2), PutMode::Create).await;
-    must_fail(
-        again,
-        "If-None-Match: an object that exists was created again",
-    )?;
-    let second = requests
-        .put(&path, body(uuid, 3), PutMode::Update(first.clone()))
-        .await?;
+    must_fail(again, "If-None-Match: an object that exists was created again")?;
+    let second = requests.put(&path, body(uuid, 3), PutMode::Update(first.clone())).await?;
     if second.e_tag == first.e_tag {
         return Err(Stop::Missing("a new entity tag for every version"));
     }
-    let outdated = requests
-        .put(&path, body(uuid, 4), PutMode::Update(first))
-        .await;
-    must_fail(
-        outdated,
-        "If-Match: an update with an outdated tag was accepted",
-    )?;
+    let outdated = requests.put(&path, body(uuid, 4), PutMode::Update(first)).await;
+    must_fail(outdated, "If-Match: an update with an outdated tag was accepted")?;
     let fetched = requests.get(&path, None).await?;
     match (seen(&fetched), fetched) {
         (Seen::Version(3), Fetched::Body { tag, .. }) if tag.e_tag == second.e_tag => {}
@@ -111,9 +101,7 @@ async fn probe_once(requests: &Requests) -> Result<(), Stop> {
     match seen(&requests.get(&path, second.e_tag).await?) {
         Seen::NotModified => {}
         Seen::Version(3) => {
-            return Err(Stop::Missing(
-                "304 for a conditional read of the newest version",
-            ));
+            return Err(Stop::Missing("304 for a conditional read of the newest version"));
         }
         other => return Err(other.not_newest()),
     }

@@ -26,10 +26,7 @@ impl KeyRange {
             end[at] += 1;
             Bytes::from(end)
         });
-        Self {
-            start: Bytes::copy_from_slice(prefix),
-            end: grown,
-        }
+        Self { start: Bytes::copy_from_slice(prefix), end: grown }
     }
 
     /// Whether the key is inside.
@@ -72,54 +69,36 @@ fn after(key: impl AsRef<[u8]>) -> Bytes {
 
 impl From<RangeFull> for KeyRange {
     fn from(_: RangeFull) -> Self {
-        Self {
-            start: Bytes::new(),
-            end: None,
-        }
+        Self { start: Bytes::new(), end: None }
     }
 }
 
 impl<K: AsRef<[u8]>> From<Range<K>> for KeyRange {
     fn from(range: Range<K>) -> Self {
-        Self {
-            start: copy(range.start),
-            end: Some(copy(range.end)),
-        }
+        Self { start: copy(range.start), end: Some(copy(range.end)) }
     }
 }
 
 impl<K: AsRef<[u8]>> From<RangeFrom<K>> for KeyRange {
     fn from(range: RangeFrom<K>) -> Self {
-        Self {
-            start: copy(range.start),
-            end: None,
-        }
+        Self { start: copy(range.start), end: None }
     }
 }
 
 impl<K: AsRef<[u8]>> From<RangeTo<K>> for KeyRange {
     fn from(range: RangeTo<K>) -> Self {
-        Self {
-            start: Bytes::new(),
-            end: Some(copy(range.end)),
-        }
+        Self { start: Bytes::new(), end: Some(copy(range.end)) }
     }
 }
 
 impl<K: AsRef<[u8]>> From<RangeInclusive<K>> for KeyRange {
     fn from(range: RangeInclusive<K>) -> Self {
-        Self {
-            start: copy(range.start()),
-            end: Some(after(range.end())),
-        }
+        Self { start: copy(range.start()), end: Some(after(range.end())) }
     }
 }
 
 impl<K: AsRef<[u8]>> From<RangeToInclusive<K>> for KeyRange {
     fn from(range: RangeToInclusive<K>) -> Self {
-        Self {
-            start: Bytes::new(),
-            end: Some(after(range.end)),
-        }
+        Self { start: Bytes::new(), end: Some(after(range.end)) }
     }
 }

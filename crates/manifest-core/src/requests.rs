@@ -97,10 +97,7 @@ impl Requests {
 
     /// Where a probe's scratch object is.
     pub(crate) fn probe_path(&self, uuid: u128) -> Path {
-        self.prefix
-            .clone()
-            .join("probe")
-            .join(format!("{uuid:032x}"))
+        self.prefix.clone().join("probe").join(format!("{uuid:032x}"))
     }
 
     /// One PUT.
@@ -110,15 +107,10 @@ impl Requests {
         body: Bytes,
         mode: PutMode,
     ) -> Result<UpdateVersion, Failure> {
-        let options = PutOptions {
-            mode,
-            ..PutOptions::default()
-        };
+        let options = PutOptions { mode, ..PutOptions::default() };
         let mut request = self.store.put_opts(path, PutPayload::from(body), options);
         let mut limit = Limit::new(self);
-        poll_fn(|cx| limit.race(cx, |cx| request.as_mut().poll(cx)))
-            .await
-            .map(UpdateVersion::from)
+        poll_fn(|cx| limit.race(cx, |cx| request.as_mut().poll(cx))).await.map(UpdateVersion::from)
     }
 
     /// One GET, conditional if a tag is given.
@@ -148,10 +140,7 @@ impl Requests {
         let mut limit = Limit::new(self);
         // Little is kept across the waits: a large future is slow to make and to move.
         let (mut body, size, tag) = {
-            let options = GetOptions {
-                if_none_match,
-                ..GetOptions::default()
-            };
+            let options = GetOptions { if_none_match, ..GetOptions::default() };
             let mut request = self.store.get_opts(path, options);
             let mut answer = poll_fn(|cx| limit.race(cx, |cx| request.as_mut().poll(cx))).await?;
             let meta = &mut answer.meta;
@@ -209,10 +198,7 @@ struct Limit<'a> {
 
 impl<'a> Limit<'a> {
     fn new(requests: &'a Requests) -> Self {
-        Self {
-            requests,
-            timer: None,
-        }
+        Self { requests, timer: None }
     }
 
     /// Polls the request, then the timer, which is only made if the request does not answer at
@@ -225,14 +211,8 @@ impl<'a> Limit<'a> {
         if let Poll::Ready(answer) = request(cx) {
             return Poll::Ready(answer.map_err(|error| Failure::Store(Arc::new(error))));
         }
-        let Requests {
-            env,
-            attempt_timeout,
-            ..
-        } = self.requests;
-        let timer = self
-            .timer
-            .get_or_insert_with(|| env.sleep(*attempt_timeout));
+        let Requests { env, attempt_timeout, .. } = self.requests;
+        let timer = self.timer.get_or_insert_with(|| env.sleep(*attempt_timeout));
         timer.as_mut().poll(cx).map(|()| Err(Failure::TimedOut))
     }
 }

@@ -22,10 +22,7 @@ impl Snapshot {
         let mut state = lock(&inner.state);
         let seq = state.seq();
         state.index.acquire(seq);
-        Self {
-            inner: Arc::clone(inner),
-            seq,
-        }
+        Self { inner: Arc::clone(inner), seq }
     }
 
     /// The seq of the newest commit that is visible; 0 if there was none.
@@ -43,11 +40,7 @@ impl Snapshot {
     pub fn scan(&self, range: impl Into<KeyRange>) -> Vec<(bytes::Bytes, Entry)> {
         let range = range.into();
         let state = lock(&self.inner.state);
-        state
-            .index
-            .scan(&range, self.seq)
-            .map(|(key, entry)| (key.clone(), entry))
-            .collect()
+        state.index.scan(&range, self.seq).map(|(key, entry)| (key.clone(), entry)).collect()
     }
 
     /// A transaction that reads from this snapshot.
@@ -63,10 +56,7 @@ impl Snapshot {
 impl Clone for Snapshot {
     fn clone(&self) -> Self {
         lock(&self.inner.state).index.acquire(self.seq);
-        Self {
-            inner: Arc::clone(&self.inner),
-            seq: self.seq,
-        }
+        Self { inner: Arc::clone(&self.inner), seq: self.seq }
     }
 }
 

@@ -50,10 +50,7 @@ impl State {
         head.header.version = 0;
         Self {
             head,
-            tag: UpdateVersion {
-                e_tag: None,
-                version: None,
-            },
+            tag: UpdateVersion { e_tag: None, version: None },
             index: Index::default(),
             history: History::default(),
             sealed: None,
@@ -87,17 +84,10 @@ impl State {
             return Ok(Installed::Yes);
         }
         if new.version == held.version + 1 && held.version > 0 {
-            expect_hash(
-                self.head.digest,
-                new.prev_digest,
-                "a head that follows the one held",
-            )?;
+            expect_hash(self.head.digest, new.prev_digest, "a head that follows the one held")?;
         }
         if head.directory.checkpoint.is_some() {
-            return Err(Damage::Newer {
-                feature: "checkpoints",
-            }
-            .into());
+            return Err(Damage::Newer { feature: "checkpoints" }.into());
         }
         let missing = self.missing_segments(head, segments)?;
         if !missing.is_empty() {
@@ -124,9 +114,7 @@ impl State {
         let mut chain = head.directory.segments_start(head.header.incarnation).chain;
         let mut missing = Vec::new();
         for reference in &head.directory.segments {
-            let brought = segments
-                .iter()
-                .any(|segment| segment.reference == *reference);
+            let brought = segments.iter().any(|segment| segment.reference == *reference);
             if reference.last >= next && !brought {
                 missing.push((*reference, chain));
             }
@@ -143,29 +131,19 @@ impl State {
         mut visit: impl FnMut(RecordView<'a>),
     ) -> Result<(), Damage> {
         let mut end = self.head.end();
-        expect(
-            head.header.next_seq >= end.next_seq,
-            "a history that only grows",
-            end.next_seq,
-        )?;
+        expect(head.header.next_seq >= end.next_seq, "a history that only grows", end.next_seq)?;
         for reference in &head.directory.segments {
             if reference.last < end.next_seq {
                 continue;
             }
-            let segment = segments
-                .iter()
-                .find(|segment| segment.reference == *reference);
+            let segment = segments.iter().find(|segment| segment.reference == *reference);
             let segment = segment.ok_or_else(|| Damage::new("a segment that was read", "none"))?;
             let new = skip_to(segment.records(), end.next_seq)?;
             end = verify_run(new, end, &mut visit)?;
         }
         let new = self.new_part_of_tail(head, end)?;
         end = verify_run(new, end, &mut visit)?;
-        expect_hash(
-            head.header.chain,
-            end.chain,
-            "a tail that ends at the head's chain hash",
-        )?;
+        expect_hash(head.header.chain, end.chain, "a tail that ends at the head's chain hash")?;
         expect(
             end.next_seq == head.header.next_seq,
             "as many records as the head counts",
@@ -180,11 +158,7 @@ impl State {
             return Ok(head.tail());
         }
         let held_from = self.head.tail_start().next_seq;
-        expect(
-            starts_at >= held_from,
-            "segments that are never taken apart",
-            starts_at,
-        )?;
+        expect(starts_at >= held_from, "segments that are never taken apart", starts_at)?;
         let known = if starts_at == held_from {
             self.head.tail()
         } else {
@@ -192,10 +166,7 @@ impl State {
         };
         match head.tail().strip_prefix(known) {
             Some(new) => Ok(new),
-            None => Err(Damage::new(
-                "the records that are known",
-                "others in their place",
-            )),
+            None => Err(Damage::new("the records that are known", "others in their place")),
         }
     }
 
@@ -216,11 +187,7 @@ impl State {
         self.head = head;
         self.tag = tag;
         let start = self.head.tail_start().next_seq;
-        if self
-            .sealed
-            .as_ref()
-            .is_some_and(|sealed| sealed.reference.first < start)
-        {
+        if self.sealed.as_ref().is_some_and(|sealed| sealed.reference.first < start) {
             // Published, by this process or in its stead.
             self.sealed = None;
         }

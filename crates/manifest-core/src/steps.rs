@@ -134,10 +134,7 @@ mod tests {
 
     /// All source files of the crate.
     fn sources() -> String {
-        let mut dirs = vec![std::path::PathBuf::from(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/src"
-        ))];
+        let mut dirs = vec![std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))];
         let mut text = String::new();
         while let Some(dir) = dirs.pop() {
             for entry in std::fs::read_dir(dir).unwrap() {
@@ -158,17 +155,10 @@ mod tests {
     fn every_step_is_emitted_somewhere() {
         let sources = sources();
         for id in IDS {
-            assert!(
-                sources.contains(&format!("step!({id})")),
-                "{id} is never emitted"
-            );
+            assert!(sources.contains(&format!("step!({id})")), "{id} is never emitted");
         }
         let emitted = sources.matches("step!(").count();
-        assert!(
-            emitted >= IDS.len(),
-            "{emitted} places for {} steps",
-            IDS.len()
-        );
+        assert!(emitted >= IDS.len(), "{emitted} places for {} steps", IDS.len());
     }
 
     #[test]
@@ -178,10 +168,7 @@ mod tests {
         names.dedup();
         assert_eq!(names.len(), STEPS.len());
         for step in STEPS {
-            assert!(
-                step.name.contains('.') && step.sentence.ends_with('.'),
-                "{step:?}"
-            );
+            assert!(step.name.contains('.') && step.sentence.ends_with('.'), "{step:?}");
         }
     }
 }

@@ -59,10 +59,7 @@ impl Transaction {
     pub fn get(&mut self, key: impl AsRef<[u8]>) -> Option<Entry> {
         let key = key.as_ref();
         match self.own(key) {
-            Own::Value(value) => Some(Entry {
-                value: value.clone(),
-                seq: 0,
-            }),
+            Own::Value(value) => Some(Entry { value: value.clone(), seq: 0 }),
             Own::Absent => None,
             Own::Untouched => {
                 self.reads.push(Bytes::copy_from_slice(key));
@@ -76,11 +73,7 @@ impl Transaction {
     pub fn scan(&mut self, range: impl Into<KeyRange>) -> Vec<(Bytes, Entry)> {
         let range = range.into();
         let found = self.base.scan(range.clone());
-        let result = if self.ops.is_empty() {
-            found
-        } else {
-            self.overlay(&range, found)
-        };
+        let result = if self.ops.is_empty() { found } else { self.overlay(&range, found) };
         if !range.is_empty() {
             self.ranges.push(range);
         }
@@ -89,10 +82,7 @@ impl Transaction {
 
     /// Sets the key's value.
     pub fn put(&mut self, key: impl Into<Bytes>, value: impl Into<Bytes>) -> &mut Self {
-        self.ops.push(Op::Put {
-            key: key.into(),
-            value: value.into(),
-        });
+        self.ops.push(Op::Put { key: key.into(), value: value.into() });
         self
     }
 
@@ -107,10 +97,7 @@ impl Transaction {
     pub fn delete_range(&mut self, range: impl Into<KeyRange>) -> &mut Self {
         let range = range.into();
         if !range.is_empty() {
-            self.ops.push(Op::DeleteRange {
-                start: range.start,
-                end: range.end,
-            });
+            self.ops.push(Op::DeleteRange { start: range.start, end: range.end });
         }
         self
     }
@@ -158,10 +145,7 @@ impl Transaction {
     fn own(&self, key: &[u8]) -> Own<'_> {
         for op in self.ops.iter().rev() {
             match op {
-                Op::Put {
-                    key: written,
-                    value,
-                } if written == key => return Own::Value(value),
+                Op::Put { key: written, value } if written == key => return Own::Value(value),
                 Op::Delete { key: deleted } if deleted == key => return Own::Absent,
                 Op::DeleteRange { start, end }
                     if *start <= key && end.as_ref().is_none_or(|end| key < &end[..]) =>
@@ -181,23 +165,14 @@ impl Transaction {
             match op {
                 Op::Put { key, value } => {
                     if range.contains(key) {
-                        view.insert(
-                            key.clone(),
-                            Entry {
-                                value: value.clone(),
-                                seq: 0,
-                            },
-                        );
+                        view.insert(key.clone(), Entry { value: value.clone(), seq: 0 });
                     }
                 }
                 Op::Delete { key } => {
                     view.remove(key);
                 }
                 Op::DeleteRange { start, end } => {
-                    let gone = KeyRange {
-                        start: start.clone(),
-                        end: end.clone(),
-                    };
+                    let gone = KeyRange { start: start.clone(), end: end.clone() };
                     view.retain(|key, _| !gone.contains(key));
                 }
             }
@@ -208,11 +183,7 @@ impl Transaction {
 
 fn check_sizes(ops: &[Op], metadata: &Bytes, options: &Options) -> Result<(), Error> {
     let check = |limit, size: usize, max: usize| {
-        if size > max {
-            Err(Error::TooLarge { limit, size, max })
-        } else {
-            Ok(())
-        }
+        if size > max { Err(Error::TooLarge { limit, size, max }) } else { Ok(()) }
     };
     for op in ops {
         let (key, other) = match op {
@@ -224,11 +195,7 @@ fn check_sizes(ops: &[Op], metadata: &Bytes, options: &Options) -> Result<(), Er
             Op::DeleteRange { start, end } => (start, end.as_ref()),
         };
         check(Limit::Key, key.len(), options.key_limit_bytes)?;
-        check(
-            Limit::Key,
-            other.map_or(0, Bytes::len),
-            options.key_limit_bytes,
-        )?;
+        check(Limit::Key, other.map_or(0, Bytes::len), options.key_limit_bytes)?;
     }
     check(Limit::Metadata, metadata.len(), options.value_limit_bytes)
 }

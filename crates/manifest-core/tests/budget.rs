@@ -10,14 +10,8 @@ use object_store::path::Path;
 async fn every_operation_costs_what_the_table_says() {
     let store = TestStore::new();
     let path = || Path::from(common::PREFIX);
-    let manifest = Manifest::create(store.clone(), path(), TestEnv::new(1), small())
-        .await
-        .unwrap();
-    assert_eq!(
-        store.counts(),
-        (5, 2),
-        "create: the probe's 4 PUT and 2 GET, and the head"
-    );
+    let manifest = Manifest::create(store.clone(), path(), TestEnv::new(1), small()).await.unwrap();
+    assert_eq!(store.counts(), (5, 2), "create: the probe's 4 PUT and 2 GET, and the head");
 
     put(&manifest, "k", "1").commit().await.unwrap();
     assert_eq!(store.counts(), (1, 0), "commit, warm, no race");
@@ -48,23 +42,15 @@ async fn every_operation_costs_what_the_table_says() {
     put(&manifest, "l", "3").commit().await.unwrap();
     assert_eq!(store.counts(), (2, 1), "ambiguous, open: + 1 GET + 1 PUT");
 
-    manifest
-        .status(put(&manifest, "l", "4").commit().await.unwrap().id)
-        .await
-        .unwrap();
+    manifest.status(put(&manifest, "l", "4").commit().await.unwrap().id).await.unwrap();
     assert_eq!(store.counts(), (1, 1), "a commit, and the status of one");
 
-    Manifest::open(store.clone(), path(), TestEnv::new(3), small())
-        .await
-        .unwrap();
+    Manifest::open(store.clone(), path(), TestEnv::new(3), small()).await.unwrap();
     assert_eq!(store.counts(), (0, 1), "cold open, all inline");
 
     for number in 0..3 {
         while manifest.head_info().tail_bytes <= small().tail_limit_bytes {
-            put(&manifest, "n", &number.to_string())
-                .commit()
-                .await
-                .unwrap();
+            put(&manifest, "n", &number.to_string()).commit().await.unwrap();
         }
         store.take_log();
         manifest.maintain().await.unwrap();
@@ -72,12 +58,6 @@ async fn every_operation_costs_what_the_table_says() {
         put(&manifest, "n", "published").commit().await.unwrap();
         assert_eq!(store.counts(), (1, 0), "the commit that publishes it");
     }
-    Manifest::open(store.clone(), path(), TestEnv::new(4), small())
-        .await
-        .unwrap();
-    assert_eq!(
-        store.counts(),
-        (0, 4),
-        "cold open: the head and each segment"
-    );
+    Manifest::open(store.clone(), path(), TestEnv::new(4), small()).await.unwrap();
+    assert_eq!(store.counts(), (0, 4), "cold open: the head and each segment");
 }

@@ -10,13 +10,7 @@ use manifest_core::{Error, Manifest, Options};
 use object_store::path::Path;
 
 async fn try_create(store: &Arc<TestStore>, seed: u64) -> Result<Manifest, Error> {
-    Manifest::create(
-        store.clone(),
-        Path::from(PREFIX),
-        TestEnv::new(seed),
-        small(),
-    )
-    .await
+    Manifest::create(store.clone(), Path::from(PREFIX), TestEnv::new(seed), small()).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -31,27 +25,15 @@ async fn a_store_that_breaks_a_promise_is_refused() {
     ] {
         let store = TestStore::with_vice(vice);
         let result = try_create(&store, 1).await;
-        assert!(
-            matches!(result, Err(Error::UnsupportedStore { .. })),
-            "{vice:?}: {result:?}"
-        );
+        assert!(matches!(result, Err(Error::UnsupportedStore { .. })), "{vice:?}: {result:?}");
         let log = store.take_log();
-        assert!(
-            log.iter().all(|(_, path)| !path.ends_with("head")),
-            "{vice:?}: no head"
-        );
+        assert!(log.iter().all(|(_, path)| !path.ends_with("head")), "{vice:?}: no head");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_good_store_is_created_on_despite_every_single_fault() {
-    let faults = [
-        Fault::Lose,
-        Fault::LoseReply,
-        Fault::Silence,
-        Fault::HiddenRetry,
-        Fault::Late,
-    ];
+    let faults = [Fault::Lose, Fault::LoseReply, Fault::Silence, Fault::HiddenRetry, Fault::Late];
     for fault in faults {
         for skip in 0..5 {
             let store = TestStore::new();
@@ -114,14 +96,9 @@ async fn a_stale_store_is_refused_although_its_answers_arrive_damaged() {
 async fn a_manifest_is_created_once() {
     let store = TestStore::new();
     try_create(&store, 1).await.expect("the first");
-    assert!(matches!(
-        try_create(&store, 2).await,
-        Err(Error::AlreadyExists { .. })
-    ));
+    assert!(matches!(try_create(&store, 2).await, Err(Error::AlreadyExists { .. })));
     let env = TestEnv::new(3);
-    Manifest::open(store.clone(), Path::from(PREFIX), env, small())
-        .await
-        .expect("there");
+    Manifest::open(store.clone(), Path::from(PREFIX), env, small()).await.expect("there");
 
     let empty = TestStore::new();
     let opened = Manifest::open(empty, Path::from(PREFIX), TestEnv::new(3), small()).await;
@@ -154,10 +131,7 @@ async fn who_learns_late_that_it_created_sees_what_others_committed_meanwhile() 
         assert_eq!(contents(&read), pairs(&[("k", "other's")]), "{fault:?}");
         let next = common::put(&created, "l", "own").commit().await.unwrap();
         assert_eq!(next.seq, 2);
-        assert_eq!(
-            truth(&store).await,
-            pairs(&[("k", "other's"), ("l", "own")])
-        );
+        assert_eq!(truth(&store).await, pairs(&[("k", "other's"), ("l", "own")]));
     }
 }
 
@@ -165,26 +139,13 @@ async fn who_learns_late_that_it_created_sees_what_others_committed_meanwhile() 
 async fn of_many_who_open_or_create_all_get_the_same_manifest() {
     let store = TestStore::new();
     let all = (1..6).map(|seed| {
-        Manifest::open_or_create(
-            store.clone(),
-            Path::from(PREFIX),
-            TestEnv::new(seed),
-            small(),
-        )
+        Manifest::open_or_create(store.clone(), Path::from(PREFIX), TestEnv::new(seed), small())
     });
     let all = futures_util::future::join_all(all).await;
-    let incarnations: Vec<u128> = all
-        .iter()
-        .map(|m| m.as_ref().unwrap().head_info().incarnation)
-        .collect();
-    assert!(
-        incarnations.windows(2).all(|pair| pair[0] == pair[1]),
-        "{incarnations:?}"
-    );
-    common::put(all[0].as_ref().unwrap(), "k", "v")
-        .commit()
-        .await
-        .unwrap();
+    let incarnations: Vec<u128> =
+        all.iter().map(|m| m.as_ref().unwrap().head_info().incarnation).collect();
+    assert!(incarnations.windows(2).all(|pair| pair[0] == pair[1]), "{incarnations:?}");
+    common::put(all[0].as_ref().unwrap(), "k", "v").commit().await.unwrap();
     let seen = all[4].as_ref().unwrap().read().await.unwrap();
     assert_eq!(contents(&seen).len(), 1);
 }
@@ -192,18 +153,9 @@ async fn of_many_who_open_or_create_all_get_the_same_manifest() {
 #[tokio::test(start_paused = true)]
 async fn options_that_cannot_work_are_refused() {
     let bad = [
-        Options {
-            key_limit_bytes: 70_000,
-            ..Options::default()
-        },
-        Options {
-            max_batch: 0,
-            ..Options::default()
-        },
-        Options {
-            tail_limit_bytes: 1 << 20,
-            ..Options::default()
-        },
+        Options { key_limit_bytes: 70_000, ..Options::default() },
+        Options { max_batch: 0, ..Options::default() },
+        Options { tail_limit_bytes: 1 << 20, ..Options::default() },
     ];
     for options in bad {
         let store = TestStore::new();

@@ -33,31 +33,15 @@ async fn those_who_wait_share_one_put_in_their_order() {
     tokio::task::yield_now().await;
     gate.notify_one();
     assert_eq!(first.await.unwrap(), 1);
-    let seqs: Vec<u64> = others
-        .await
-        .unwrap()
-        .into_iter()
-        .map(|c| c.unwrap().seq)
-        .collect();
+    let seqs: Vec<u64> = others.await.unwrap().into_iter().map(|c| c.unwrap().seq).collect();
     assert_eq!(seqs, (2..22).collect::<Vec<_>>());
-    assert_eq!(
-        store.counts(),
-        (2, 0),
-        "one PUT for the first, one for the twenty"
-    );
+    assert_eq!(store.counts(), (2, 0), "one PUT for the first, one for the twenty");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_is_limited_in_number_and_in_bytes() {
     let store = TestStore::new();
-    let manifest = create_with(
-        &store,
-        Options {
-            max_batch: 8,
-            ..small()
-        },
-    )
-    .await;
+    let manifest = create_with(&store, Options { max_batch: 8, ..small() }).await;
     let (gate, _first) = hold_first(&store, &manifest).await;
     let others = (0..20).map(|n| put(&manifest, &format!("{n:02}"), "v").commit());
     gate.notify_one();
@@ -71,28 +55,14 @@ async fn a_batch_is_limited_in_number_and_in_bytes() {
     let others = (0..6).map(|n| put(&manifest, &format!("{n:02}"), &large).commit());
     gate.notify_one();
     let results = join_all(others).await;
-    let full = |r: &Result<_, Error>| {
-        matches!(
-            r,
-            Err(Error::TooLarge {
-                limit: Limit::Head,
-                ..
-            })
-        )
-    };
+    let full = |r: &Result<_, Error>| matches!(r, Err(Error::TooLarge { limit: Limit::Head, .. }));
     let committed = results.iter().filter(|r| r.is_ok()).count();
-    assert!(
-        committed >= 2 && results[committed..].iter().all(full),
-        "{results:?}"
-    );
+    assert!(committed >= 2 && results[committed..].iter().all(full), "{results:?}");
     assert!(manifest.head_info().head_bytes <= 4096);
 
     // Sealing makes room again: the next commit publishes the segment.
     manifest.maintain().await.unwrap();
-    put(&manifest, "again", &large)
-        .commit()
-        .await
-        .expect("room");
+    put(&manifest, "again", &large).commit().await.expect("room");
 }
 
 #[tokio::test(start_paused = true)]
@@ -150,10 +120,7 @@ async fn a_read_of_what_an_earlier_one_of_the_batch_writes_is_a_conflict() {
         .collect();
     // The scan of x..z meets the put of y at seq 5; deleting what is absent hurts nobody; the
     // last one reads b, which the range delete at seq 8 took away.
-    assert_eq!(
-        seqs,
-        [Ok(4), Err(4), Ok(5), Err(5), Ok(6), Ok(7), Ok(8), Err(8)]
-    );
+    assert_eq!(seqs, [Ok(4), Err(4), Ok(5), Err(5), Ok(6), Ok(7), Ok(8), Err(8)]);
     let expected = [("a", "1"), ("first", "1"), ("v", "1"), ("y", "1")];
     assert_eq!(contents(&manifest.snapshot()), pairs(&expected));
     assert_eq!(truth(&store).await, pairs(&expected));
@@ -221,10 +188,7 @@ async fn who_waits_for_one_of_its_batch_goes_on_when_that_one_fails() {
     let (results, ()) = tokio::join!(join_all(all), clear);
     assert!(matches!(&results[0], Err(Error::OutcomeUnknown { id }) if *id == ids[0]));
     // The second replaces the base of the first, which can never land then.
-    assert!(
-        matches!(&results[1], Ok(commit) if commit.seq == 1),
-        "{results:?}"
-    );
+    assert!(matches!(&results[1], Ok(commit) if commit.seq == 1), "{results:?}");
     // The third reads what the second would have written: it went out without it.
     assert!(matches!(&results[2], Err(Error::OutcomeUnknown { id }) if *id == ids[2]));
     assert!(store.land_late().await.iter().all(|landed| !landed));
@@ -245,11 +209,7 @@ async fn a_cancelled_leaders_batch_is_finished_by_the_next_one() {
             async move { transaction.commit().await }
         });
         // The leader sends its PUT and is dropped in the middle of it.
-        assert!(
-            tokio::time::timeout(Duration::from_micros(1), pending)
-                .await
-                .is_err()
-        );
+        assert!(tokio::time::timeout(Duration::from_micros(1), pending).await.is_err());
         let seq = follower.await.unwrap().expect("the follower goes on").seq;
 
         let fresh = common::open(&store, 7).await;
@@ -258,10 +218,7 @@ async fn a_cancelled_leaders_batch_is_finished_by_the_next_one() {
             Status::Committed { seq: first } => assert!(first < seq, "{fault:?}"),
             other => panic!("{fault:?}: {other:?}"),
         }
-        assert_eq!(
-            truth(&store).await,
-            pairs(&[("f", "follower"), ("k", "cancelled")])
-        );
+        assert_eq!(truth(&store).await, pairs(&[("f", "follower"), ("k", "cancelled")]));
         assert!(store.land_late().await.iter().all(|landed| !landed));
     }
 }
@@ -273,23 +230,30 @@ async fn a_cancelled_lonely_leaders_outcome_is_found_by_the_next_commit() {
     store.fault(Kind::Put, "head", Fault::Silence);
     let pending = put(&manifest, "k", "1").submit().unwrap();
     let id = pending.id();
-    assert!(
-        tokio::time::timeout(Duration::from_micros(1), pending)
-            .await
-            .is_err()
-    );
-    assert!(
-        contents(&manifest.snapshot()).is_empty(),
-        "nothing is guessed"
-    );
+    assert!(tokio::time::timeout(Duration::from_micros(1), pending).await.is_err());
+    assert!(contents(&manifest.snapshot()).is_empty(), "nothing is guessed");
 
     store.take_log();
     assert_eq!(put(&manifest, "k", "2").commit().await.unwrap().seq, 2);
     assert_eq!(store.counts(), (1, 1), "read back, then the own PUT");
-    assert_eq!(
-        manifest.status(id).await.unwrap(),
-        Status::Committed { seq: 1 }
-    );
+    assert_eq!(manifest.status(id).await.unwrap(), Status::Committed { seq: 1 });
+}
+
+/// The leader had found out that its PUT is still open and was waiting to send it again: the next
+/// one sends it, without asking once more.
+#[tokio::test(start_paused = true)]
+async fn a_leader_cancelled_while_it_waits_has_found_out_already() {
+    let store = TestStore::new();
+    let manifest = create(&store).await;
+    store.fault(Kind::Put, "head", Fault::Lose);
+    let mut pending = put(&manifest, "k", "1").submit().unwrap();
+    while store.faults_left() > 0 || store.take_log().is_empty() {
+        assert!(futures_util::poll!(&mut pending).is_pending());
+    }
+    drop(pending);
+    store.take_log();
+    assert_eq!(put(&manifest, "k", "2").commit().await.unwrap().seq, 2);
+    assert_eq!(store.counts(), (2, 0), "the cancelled one's PUT, and the own");
 }
 
 #[tokio::test(start_paused = true)]
@@ -310,20 +274,10 @@ async fn a_transaction_that_is_dropped_in_the_queue_is_withdrawn() {
 async fn the_batch_window_keeps_puts_apart() {
     let store = TestStore::new();
     let window = Duration::from_secs(1);
-    let manifest = create_with(
-        &store,
-        Options {
-            batch_window: window,
-            ..small()
-        },
-    )
-    .await;
+    let manifest = create_with(&store, Options { batch_window: window, ..small() }).await;
     let start = tokio::time::Instant::now();
     for number in 0..4 {
-        put(&manifest, "k", &number.to_string())
-            .commit()
-            .await
-            .unwrap();
+        put(&manifest, "k", &number.to_string()).commit().await.unwrap();
     }
     assert_eq!(start.elapsed().as_secs(), 3, "the first one does not wait");
 }

@@ -97,17 +97,14 @@ fn run_of(action: &Action, t: &mut manifest_core::Transaction, unique: usize) ->
     let mut run = Run::default();
     match *action {
         Action::Increment { key } | Action::Cancelled { key } => {
-            let read = t
-                .get(name(key))
-                .map(|e| String::from_utf8_lossy(&e.value).into_owned());
+            let read = t.get(name(key)).map(|e| String::from_utf8_lossy(&e.value).into_owned());
             run.reads.push((name(key), read));
             run.puts.push((name(key), format!("increment {unique}")));
         }
         Action::Count { from, to, key } => {
             let found = t.scan(name(from)..name(to)).len();
             run.count = Some((name(from), name(to), found));
-            run.puts
-                .push((name(key), format!("count {found} {unique}")));
+            run.puts.push((name(key), format!("count {found} {unique}")));
         }
         Action::Blind { key } => run.puts.push((name(key), format!("blind {unique}"))),
         Action::Delete { key } => run.deletes.push(name(key)),
@@ -130,10 +127,7 @@ fn run_of(action: &Action, t: &mut manifest_core::Transaction, unique: usize) ->
 
 /// Executes a run on the model; whether it read what the model holds.
 fn replay(model: &mut BTreeMap<String, String>, run: &Run) -> bool {
-    let mut right = run
-        .reads
-        .iter()
-        .all(|(key, seen)| model.get(key) == seen.as_ref());
+    let mut right = run.reads.iter().all(|(key, seen)| model.get(key) == seen.as_ref());
     if let Some((from, to, seen)) = &run.count {
         let held = model.keys().filter(|key| from <= *key && *key < to).count();
         right &= held == *seen;
@@ -156,9 +150,7 @@ async fn open(store: &Arc<TestStore>, seed: u64, ambiguity: Ambiguity) -> Option
         ..small()
     };
     let path = Path::from(common::PREFIX);
-    Manifest::open_or_create(store.clone(), path, TestEnv::new(seed), options)
-        .await
-        .ok()
+    Manifest::open_or_create(store.clone(), path, TestEnv::new(seed), options).await.ok()
 }
 
 async fn check(actions: Vec<(usize, Action)>, ambiguity: Ambiguity) {
@@ -227,10 +219,7 @@ async fn check(actions: Vec<(usize, Action)>, ambiguity: Ambiguity) {
     );
     let mut model = BTreeMap::new();
     for (seq, run) in &history {
-        assert!(
-            replay(&mut model, run),
-            "commit {seq} read something else: {run:?}"
-        );
+        assert!(replay(&mut model, run), "commit {seq} read something else: {run:?}");
     }
     assert_eq!(truth(&store).await, model.into_iter().collect::<Vec<_>>());
     for manifest in &processes {

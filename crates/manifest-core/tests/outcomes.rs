@@ -40,10 +40,7 @@ async fn a_the_commit_is_found_behind_the_commits_of_others() {
         tokio::time::sleep(Duration::from_millis(100)).await;
         other.read().await.unwrap();
         for number in 0..3 {
-            put(&other, "k", &number.to_string())
-                .commit()
-                .await
-                .unwrap();
+            put(&other, "k", &number.to_string()).commit().await.unwrap();
         }
     };
     let (commit, ()) = tokio::join!(commit, others);
@@ -80,27 +77,16 @@ async fn b_at_the_deadline_the_outcome_is_unknown_and_status_tells_it_later() {
         for _ in 0..200 {
             store.fault(Kind::Put, "head", Fault::Lose);
         }
-        let error = put(&manifest, "k", "v")
-            .commit()
-            .await
-            .expect_err("no outcome");
-        let Error::OutcomeUnknown { id } = error else {
-            panic!("{error:?}")
-        };
+        let error = put(&manifest, "k", "v").commit().await.expect_err("no outcome");
+        let Error::OutcomeUnknown { id } = error else { panic!("{error:?}") };
         assert_eq!(manifest.status(id).await.unwrap(), Status::Unknown);
         store.clear_faults();
 
         if lands {
             assert_eq!(store.land_late().await, [true]);
-            assert_eq!(
-                manifest.status(id).await.unwrap(),
-                Status::Committed { seq: 1 }
-            );
+            assert_eq!(manifest.status(id).await.unwrap(), Status::Committed { seq: 1 });
             let restarted = open(&store, 5).await;
-            assert_eq!(
-                restarted.status(id).await.unwrap(),
-                Status::Committed { seq: 1 }
-            );
+            assert_eq!(restarted.status(id).await.unwrap(), Status::Committed { seq: 1 });
         } else {
             // The next commit replaces the base: the late PUT can never land.
             put(&manifest, "other", "v").commit().await.unwrap();
@@ -115,25 +101,16 @@ async fn b_at_the_deadline_the_outcome_is_unknown_and_status_tells_it_later() {
 #[tokio::test(start_paused = true)]
 async fn b_at_the_deadline_burning_the_base_makes_it_definite() {
     let store = TestStore::new();
-    let options = Options {
-        ambiguity: Ambiguity::BurnBase,
-        ..small()
-    };
+    let options = Options { ambiguity: Ambiguity::BurnBase, ..small() };
     let manifest = create_with(&store, options.clone()).await;
     store.fault(Kind::Put, "head", Fault::Late);
     // With no back-off to speak of the number of tries before the deadline is that of time-outs.
     for _ in 0..9 {
         store.fault(Kind::Put, "head", Fault::Late);
     }
-    let error = put(&manifest, "k", "v")
-        .commit()
-        .await
-        .expect_err("refused");
+    let error = put(&manifest, "k", "v").commit().await.expect_err("refused");
     assert!(matches!(error, Error::Unavailable { .. }), "{error:?}");
-    assert!(
-        store.land_late().await.iter().all(|landed| !landed),
-        "all bases are dead"
-    );
+    assert!(store.land_late().await.iter().all(|landed| !landed), "all bases are dead");
     assert_eq!(truth(&store).await, pairs(&[]));
     assert_eq!(manifest.head_info().version, 2, "the burning head");
     // The history goes on behind it.
@@ -173,10 +150,7 @@ async fn c_a_lost_race_is_validated_again_and_goes_out_on_the_new_head() {
     let other = open(&store, 2).await;
     put(&other, "k", "theirs").commit().await.unwrap();
     store.take_log();
-    let commit = put(&manifest, "k", "mine")
-        .commit()
-        .await
-        .expect("a blind write");
+    let commit = put(&manifest, "k", "mine").commit().await.expect("a blind write");
     assert_eq!(commit.seq, 2);
     assert_eq!(store.counts(), (2, 1), "PUT (412), GET, PUT");
     assert_eq!(truth(&store).await, pairs(&[("k", "mine")]));
@@ -193,10 +167,7 @@ async fn c_a_lost_race_against_a_write_into_what_was_read_is_a_conflict() {
     put(&other, "k", "theirs").commit().await.unwrap();
     store.take_log();
     let error = transaction.commit().await.expect_err("conflict");
-    assert!(
-        matches!(&error, Error::Conflict { key, seq: 1 } if key == "k"),
-        "{error:?}"
-    );
+    assert!(matches!(&error, Error::Conflict { key, seq: 1 } if key == "k"), "{error:?}");
     assert_eq!(store.counts(), (1, 1));
     assert_eq!(truth(&store).await, pairs(&[("k", "theirs")]));
 
@@ -206,10 +177,7 @@ async fn c_a_lost_race_against_a_write_into_what_was_read_is_a_conflict() {
     transaction.put("k", "mine");
     put(&manifest, "k", "again").commit().await.unwrap();
     store.take_log();
-    assert!(matches!(
-        transaction.commit().await,
-        Err(Error::Conflict { seq: 2, .. })
-    ));
+    assert!(matches!(transaction.commit().await, Err(Error::Conflict { seq: 2, .. })));
     assert_eq!(store.counts(), (0, 0));
 }
 
@@ -220,15 +188,9 @@ async fn c_a_put_that_lost_the_race_and_its_reply_is_not_taken_for_committed() {
     let other = open(&store, 2).await;
     put(&other, "k", "theirs").commit().await.unwrap();
     store.fault(Kind::Put, "head", Fault::LoseReply);
-    let commit = put(&manifest, "m", "mine")
-        .commit()
-        .await
-        .expect("committed at last");
+    let commit = put(&manifest, "m", "mine").commit().await.expect("committed at last");
     assert_eq!(commit.seq, 2);
-    assert_eq!(
-        truth(&store).await,
-        pairs(&[("k", "theirs"), ("m", "mine")])
-    );
+    assert_eq!(truth(&store).await, pairs(&[("k", "theirs"), ("m", "mine")]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -238,29 +200,16 @@ async fn d_history_that_cannot_be_seen_makes_the_outcome_unknown() {
     let other = open(&store, 2).await;
     // The other one commits enough to seal, so the first one would need the segment to know.
     for number in 0..8 {
-        put(&other, &format!("key {number}"), "value")
-            .commit()
-            .await
-            .unwrap();
+        put(&other, &format!("key {number}"), "value").commit().await.unwrap();
     }
     other.maintain().await.unwrap();
     put(&other, "last", "value").commit().await.unwrap();
     assert_eq!(other.head_info().segments, 1);
     let log = store.take_log();
-    let segment = log
-        .iter()
-        .find(|(_, path)| path.contains("/seg/"))
-        .expect("a segment");
-    store
-        .inner
-        .delete(&Path::from(segment.1.as_str()))
-        .await
-        .unwrap();
+    let segment = log.iter().find(|(_, path)| path.contains("/seg/")).expect("a segment");
+    store.inner.delete(&Path::from(segment.1.as_str())).await.unwrap();
 
-    let error = put(&manifest, "k", "mine")
-        .commit()
-        .await
-        .expect_err("cannot be told");
+    let error = put(&manifest, "k", "mine").commit().await.expect_err("cannot be told");
     assert!(matches!(error, Error::OutcomeUnknown { .. }), "{error:?}");
 }
 
@@ -272,14 +221,8 @@ async fn damage_on_the_way_is_read_again() {
     put(&other, "k", "theirs").commit().await.unwrap();
     for fault in [Fault::FlipBit, Fault::Cut] {
         store.fault(Kind::Get, "head", fault);
-        put(&manifest, "m", "mine")
-            .commit()
-            .await
-            .expect("committed at last");
-        put(&other, "n", "theirs")
-            .commit()
-            .await
-            .expect("committed");
+        put(&manifest, "m", "mine").commit().await.expect("committed at last");
+        put(&other, "n", "theirs").commit().await.expect("committed");
     }
     assert_eq!(store.faults_left(), 0);
 }
@@ -292,10 +235,7 @@ async fn a_store_that_never_answers_ends_in_unknown() {
         store.fault(Kind::Put, "head", Fault::Silence);
         store.fault(Kind::Get, "head", Fault::Silence);
     }
-    let error = put(&manifest, "k", "v")
-        .commit()
-        .await
-        .expect_err("no answer");
+    let error = put(&manifest, "k", "v").commit().await.expect_err("no answer");
     assert!(matches!(error, Error::OutcomeUnknown { .. }), "{error:?}");
     let error = manifest.read().await.expect_err("no answer");
     assert!(matches!(error, Error::Unavailable { .. }), "{error:?}");

@@ -42,10 +42,7 @@ async fn committed_twice(planted: Option<PlantedBug>) -> bool {
     let store = TestStore::new();
     let manifest = create_with(&store, with(planted)).await;
     store.fault(Kind::Put, "head", Fault::LoseReply);
-    put(&manifest, "k", "v")
-        .commit()
-        .await
-        .expect("acknowledged");
+    put(&manifest, "k", "v").commit().await.expect("acknowledged");
     let fresh = common::open(&store, 5).await;
     fresh.snapshot().seq() > 1
 }

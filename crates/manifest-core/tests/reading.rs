@@ -25,15 +25,9 @@ async fn a_snapshot_never_changes() {
     assert_eq!(contents(&before), pairs(&[("a", "1"), ("b", "1")]));
     assert_eq!(before.get("a").unwrap().seq, 1);
     assert_eq!(before.clone().seq(), 2);
-    assert_eq!(
-        contents(&manifest.snapshot()),
-        pairs(&[("a", "3"), ("c", "2")])
-    );
+    assert_eq!(contents(&manifest.snapshot()), pairs(&[("a", "3"), ("c", "2")]));
     drop(before);
-    assert_eq!(
-        contents(&manifest.snapshot()),
-        pairs(&[("a", "3"), ("c", "2")])
-    );
+    assert_eq!(contents(&manifest.snapshot()), pairs(&[("a", "3"), ("c", "2")]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -42,10 +36,7 @@ async fn a_strong_read_sees_what_others_have_committed() {
     let one = create(&store).await;
     let two = open(&store, 2).await;
     put(&one, "k", "v").commit().await.unwrap();
-    assert!(
-        two.snapshot().get("k").is_none(),
-        "a snapshot makes no request"
-    );
+    assert!(two.snapshot().get("k").is_none(), "a snapshot makes no request");
     assert_eq!(two.read().await.unwrap().get("k").unwrap().value, "v");
     assert_eq!(two.snapshot().seq(), 1);
 }
@@ -82,16 +73,9 @@ async fn a_transaction_reads_its_own_writes_and_its_base() {
         put(&manifest, key, "base").commit().await.unwrap();
     }
     let mut t = manifest.transaction();
-    t.put("a", "own")
-        .delete("b")
-        .delete_range("c"..)
-        .put("e", "own");
+    t.put("a", "own").delete("b").delete_range("c"..).put("e", "own");
     t.put("zz", "out of range");
-    let seen: Vec<_> = t
-        .scan("a"..="e")
-        .into_iter()
-        .map(|(k, e)| (k, e.value, e.seq))
-        .collect();
+    let seen: Vec<_> = t.scan("a"..="e").into_iter().map(|(k, e)| (k, e.value, e.seq)).collect();
     let own = |key: &'static str| (key.into(), "own".into(), 0);
     assert_eq!(seen, [own("a"), own("e")]);
     assert_eq!(t.get("a").unwrap().value, "own");
@@ -100,10 +84,7 @@ async fn a_transaction_reads_its_own_writes_and_its_base() {
     let commit = t.commit().await.unwrap();
     let now = manifest.snapshot();
     assert_eq!(now.seq(), commit.seq);
-    assert_eq!(
-        contents(&now),
-        pairs(&[("a", "own"), ("e", "own"), ("zz", "out of range")])
-    );
+    assert_eq!(contents(&now), pairs(&[("a", "own"), ("e", "own"), ("zz", "out of range")]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -237,11 +218,7 @@ async fn point_and_range_reads_conflict_and_own_and_absent_ones_do_not() {
         match (t.commit().await, conflict) {
             (Ok(_), None) => {}
             (Err(Error::Conflict { key, seq }), Some(expected)) => {
-                assert_eq!(
-                    (key.as_ref(), seq),
-                    (expected.as_bytes(), changed),
-                    "{name}"
-                );
+                assert_eq!((key.as_ref(), seq), (expected.as_bytes(), changed), "{name}");
             }
             (result, _) => panic!("{name}: {result:?}"),
         }
@@ -282,14 +259,7 @@ async fn what_is_too_large_is_refused_before_any_request() {
     all[3].delete_range(..&long);
     all[4].set_metadata(large.clone());
     all[5].put("k", vec![0; 5000]);
-    let expected = [
-        Limit::Key,
-        Limit::Value,
-        Limit::Key,
-        Limit::Key,
-        Limit::Metadata,
-        Limit::Head,
-    ];
+    let expected = [Limit::Key, Limit::Value, Limit::Key, Limit::Key, Limit::Metadata, Limit::Head];
     for (transaction, expected) in all.into_iter().zip(expected) {
         match transaction.commit().await {
             Err(Error::TooLarge { limit, size, max }) => {
@@ -316,28 +286,16 @@ async fn a_damaged_head_is_reported_and_a_foreign_one_too() {
         other => panic!("{other:?}"),
     }
     // Damage on the way, in contrast, is read again.
-    store
-        .inner
-        .put(&head, PutPayload::from(good))
-        .await
-        .unwrap();
+    store.inner.put(&head, PutPayload::from(good)).await.unwrap();
     store.fault(Kind::Get, "head", Fault::FlipBit);
     store.fault(Kind::Get, "head", Fault::Cut);
     manifest.read().await.expect("read again");
 
     store.inner.delete(&head).await.unwrap();
     assert!(matches!(manifest.read().await, Err(Error::NotFound { .. })));
-    Manifest::create(store.clone(), Path::from("db"), TestEnv::new(40), small())
-        .await
-        .unwrap();
-    assert!(matches!(
-        manifest.read().await,
-        Err(Error::IncarnationChanged)
-    ));
-    let error = put(&manifest, "k", "v")
-        .commit()
-        .await
-        .expect_err("another manifest");
+    Manifest::create(store.clone(), Path::from("db"), TestEnv::new(40), small()).await.unwrap();
+    assert!(matches!(manifest.read().await, Err(Error::IncarnationChanged)));
+    let error = put(&manifest, "k", "v").commit().await.expect_err("another manifest");
     assert!(matches!(error, Error::OutcomeUnknown { .. }), "{error:?}");
 }
 
@@ -365,9 +323,7 @@ async fn try_open(store: &Arc<TestStore>) -> Result<Manifest, Error> {
 async fn segment_names(store: &Arc<TestStore>) -> Vec<String> {
     try_open(store).await.expect("sound");
     let log = store.take_log().into_iter();
-    log.map(|(_, path)| path)
-        .filter(|path| path.contains("seg"))
-        .collect()
+    log.map(|(_, path)| path).filter(|path| path.contains("seg")).collect()
 }
 
 /// Damage on the way: each object is read again until it is whole, however often, and only it.
@@ -425,26 +381,15 @@ async fn a_damaged_segment_is_reported_and_one_that_cannot_be_read_is_not() {
         Err(Error::Corrupt { object, .. }) => assert_eq!(object, name),
         other => panic!("{other:?}"),
     }
-    assert_eq!(
-        store.counts(),
-        (0, 1 + 3 + 2),
-        "the damaged one three times"
-    );
+    assert_eq!(store.counts(), (0, 1 + 3 + 2), "the damaged one three times");
 
-    store
-        .inner
-        .put(&path, PutPayload::from(good))
-        .await
-        .unwrap();
+    store.inner.put(&path, PutPayload::from(good)).await.unwrap();
     for _ in 0..1000 {
         store.fault(Kind::Get, "seg", Fault::Cut);
     }
     assert!(matches!(
         try_open(&store).await,
-        Err(Error::Unavailable {
-            operation: "open",
-            source: Some(_)
-        })
+        Err(Error::Unavailable { operation: "open", source: Some(_) })
     ));
     store.clear_faults();
     try_open(&store).await.expect("sound");
@@ -468,11 +413,7 @@ async fn a_missing_segment_sends_the_reader_back_to_the_head_but_not_for_ever() 
         }
         other => panic!("{other:?}"),
     }
-    assert_eq!(
-        store.counts(),
-        (0, 3 + 3 + 2),
-        "three times back to the head"
-    );
+    assert_eq!(store.counts(), (0, 3 + 3 + 2), "three times back to the head");
 }
 
 #[tokio::test(start_paused = true)]
@@ -487,10 +428,7 @@ async fn status_knows_the_ids_of_others() {
     let refused = first.submit().unwrap();
     let refused_id = refused.id();
     assert!(refused.await.is_err());
-    assert_eq!(
-        two.status(commit.id).await.unwrap(),
-        Status::Committed { seq: 1 }
-    );
+    assert_eq!(two.status(commit.id).await.unwrap(), Status::Committed { seq: 1 });
     put(&one, "k", "3").commit().await.unwrap();
     assert_eq!(two.status(refused_id).await.unwrap(), Status::NotCommitted);
     let never = manifest_core::CommitId { writer: 1, wseq: 1 };

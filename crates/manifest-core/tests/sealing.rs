@@ -15,10 +15,7 @@ async fn fill(manifest: &Manifest, tag: &str) -> usize {
         if manifest.head_info().tail_bytes > small().tail_limit_bytes {
             return number;
         }
-        put(manifest, &format!("{tag}{number}"), tag)
-            .commit()
-            .await
-            .unwrap();
+        put(manifest, &format!("{tag}{number}"), tag).commit().await.unwrap();
     }
     unreachable!()
 }
@@ -26,12 +23,7 @@ async fn fill(manifest: &Manifest, tag: &str) -> usize {
 async fn segment_paths(store: &TestStore) -> Vec<Path> {
     use futures_util::TryStreamExt;
     use object_store::ObjectStore;
-    let all: Vec<_> = store
-        .inner
-        .list(Some(&Path::from("db/seg")))
-        .try_collect()
-        .await
-        .unwrap();
+    let all: Vec<_> = store.inner.list(Some(&Path::from("db/seg"))).try_collect().await.unwrap();
     all.into_iter().map(|meta| meta.location).collect()
 }
 
@@ -44,13 +36,7 @@ async fn a_seal_is_one_put_and_the_next_commit_publishes_it_for_nothing() {
     store.take_log();
 
     let sealed = manifest.maintain().await.unwrap();
-    assert_eq!(
-        sealed,
-        Maintenance::Sealed {
-            first: 1,
-            last: count
-        }
-    );
+    assert_eq!(sealed, Maintenance::Sealed { first: 1, last: count });
     assert_eq!(store.counts(), (1, 0));
     assert_eq!(manifest.maintain().await.unwrap(), Maintenance::Waiting);
     assert!(manifest.head_info().seal_pending);
@@ -58,16 +44,9 @@ async fn a_seal_is_one_put_and_the_next_commit_publishes_it_for_nothing() {
 
     // A commit before the publication would lengthen the tail; the publication keeps it.
     put(&manifest, "next", "v").commit().await.unwrap();
-    assert_eq!(
-        store.counts(),
-        (1, 0),
-        "the commit costs what it always costs"
-    );
+    assert_eq!(store.counts(), (1, 0), "the commit costs what it always costs");
     let info = manifest.head_info();
-    assert_eq!(
-        (info.segments, info.tail_records, info.seal_pending),
-        (1, 1, false)
-    );
+    assert_eq!((info.segments, info.tail_records, info.seal_pending), (1, 1, false));
 }
 
 #[tokio::test(start_paused = true)]
@@ -77,10 +56,7 @@ async fn what_was_sealed_is_read_back_by_a_cold_process() {
     for round in 0..5 {
         fill(&manifest, &format!("{round}-")).await;
         manifest.maintain().await.unwrap();
-        put(&manifest, "round", &round.to_string())
-            .commit()
-            .await
-            .unwrap();
+        put(&manifest, "round", &round.to_string()).commit().await.unwrap();
     }
     manifest.transaction().commit().await.unwrap();
     let expected = contents(&manifest.snapshot());
@@ -92,10 +68,7 @@ async fn what_was_sealed_is_read_back_by_a_cold_process() {
     assert_eq!(cold.head_info(), info);
     // And it goes on from there.
     put(&cold, "cold", "v").commit().await.unwrap();
-    assert_eq!(
-        manifest.read().await.unwrap().get("cold").unwrap().seq,
-        info.seq + 1
-    );
+    assert_eq!(manifest.read().await.unwrap().get("cold").unwrap().seq, info.seq + 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -109,10 +82,7 @@ async fn a_process_that_fell_behind_a_seal_reads_only_what_it_lacks() {
         // One reader knows these records before they are sealed, and never needs the segment.
         following.read().await.unwrap();
         writer.maintain().await.unwrap();
-        put(&writer, "round", &round.to_string())
-            .commit()
-            .await
-            .unwrap();
+        put(&writer, "round", &round.to_string()).commit().await.unwrap();
         if round == 0 {
             lagging.read().await.unwrap();
         }
@@ -122,11 +92,7 @@ async fn a_process_that_fell_behind_a_seal_reads_only_what_it_lacks() {
     }
     store.take_log();
     let snapshot = lagging.read().await.unwrap();
-    assert_eq!(
-        store.counts(),
-        (0, 3),
-        "the head and the two segments that are new to it"
-    );
+    assert_eq!(store.counts(), (0, 3), "the head and the two segments that are new to it");
     assert_eq!(contents(&snapshot), contents(&writer.snapshot()));
     assert_eq!(contents(&snapshot), contents(&following.snapshot()));
 }
@@ -142,11 +108,7 @@ async fn of_two_who_seal_the_same_records_one_publishes() {
     two.maintain().await.unwrap();
     put(&one, "one", "v").commit().await.unwrap();
     put(&two, "two", "v").commit().await.unwrap();
-    assert_eq!(
-        two.head_info().segments,
-        1,
-        "the second segment is not published"
-    );
+    assert_eq!(two.head_info().segments, 1, "the second segment is not published");
     assert!(!two.head_info().seal_pending);
     assert_eq!(segment_paths(&store).await.len(), 2, "and is garbage");
     assert_eq!(contents(&one.read().await.unwrap()), truth(&store).await);
@@ -169,13 +131,7 @@ async fn a_seal_whose_publication_lost_the_race_is_published_by_the_rebased_comm
 
 #[tokio::test(start_paused = true)]
 async fn a_segment_put_without_an_answer_is_sent_under_another_name() {
-    for fault in [
-        Fault::Lose,
-        Fault::LoseReply,
-        Fault::Silence,
-        Fault::HiddenRetry,
-        Fault::Late,
-    ] {
+    for fault in [Fault::Lose, Fault::LoseReply, Fault::Silence, Fault::HiddenRetry, Fault::Late] {
         let store = TestStore::new();
         let manifest = create(&store).await;
         fill(&manifest, "k").await;
@@ -207,22 +163,9 @@ async fn at_sixteen_segments_the_head_fills_up_and_says_so() {
             Err(error) => break error,
         }
     };
-    assert!(
-        matches!(
-            refused,
-            Error::TooLarge {
-                limit: Limit::Head,
-                ..
-            }
-        ),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Error::TooLarge { limit: Limit::Head, .. }), "{refused:?}");
     assert!(manifest.head_info().head_bytes <= 4096);
-    assert_eq!(
-        truth(&store).await,
-        contents(&manifest.snapshot()),
-        "nothing is broken"
-    );
+    assert_eq!(truth(&store).await, contents(&manifest.snapshot()), "nothing is broken");
 }
 
 /// A store with three published segments, and what is in it.
@@ -240,9 +183,7 @@ async fn sealed_store() -> (Arc<TestStore>, Vec<Path>) {
 
 async fn open_error(store: &Arc<TestStore>) -> Error {
     let env = common::TestEnv::new(9);
-    Manifest::open(store.clone(), Path::from("db"), env, small())
-        .await
-        .expect_err("damaged")
+    Manifest::open(store.clone(), Path::from("db"), env, small()).await.expect_err("damaged")
 }
 
 #[tokio::test(start_paused = true)]
@@ -257,18 +198,9 @@ async fn a_missing_or_damaged_or_swapped_segment_is_reported_by_its_name() {
     let other = body(&paths[2]).await;
     let mut flipped = good.to_vec();
     flipped[150] ^= 1;
-    let damaged = [
-        flipped.into(),
-        good.slice(..good.len() - 1),
-        other,
-        bytes::Bytes::new(),
-    ];
+    let damaged = [flipped.into(), good.slice(..good.len() - 1), other, bytes::Bytes::new()];
     for body in damaged {
-        store
-            .inner
-            .put(&paths[1], PutPayload::from(body))
-            .await
-            .unwrap();
+        store.inner.put(&paths[1], PutPayload::from(body)).await.unwrap();
         match open_error(&store).await {
             Error::Corrupt { object, .. } => assert_eq!(object, paths[1].to_string()),
             other => panic!("{other:?}"),
@@ -276,11 +208,7 @@ async fn a_missing_or_damaged_or_swapped_segment_is_reported_by_its_name() {
     }
     store.inner.delete(&paths[1]).await.unwrap();
     assert!(matches!(open_error(&store).await, Error::Corrupt { got, .. } if got == "no object"));
-    store
-        .inner
-        .put(&paths[1], PutPayload::from(good))
-        .await
-        .unwrap();
+    store.inner.put(&paths[1], PutPayload::from(good)).await.unwrap();
     open(&store, 4).await;
 }
 

@@ -82,11 +82,7 @@ impl Attempt {
             let max = inner.options.head_limit_bytes;
             if size > max && carried.is_empty() {
                 step!(COMMIT_HEAD_FULL);
-                slot.finish(Err(Error::TooLarge {
-                    limit: Limit::Head,
-                    size,
-                    max,
-                }));
+                slot.finish(Err(Error::TooLarge { limit: Limit::Head, size, max }));
                 taken += 1;
                 continue;
             }
@@ -106,12 +102,7 @@ impl Attempt {
                 step!(COMMIT_BATCHED);
             }
             let (base, base_version) = (state.tag.clone(), state.head.header.version);
-            Attempt {
-                base,
-                base_version,
-                next: writer.finish(),
-                carried,
-            }
+            Attempt { base, base_version, next: writer.finish(), carried }
         });
         batch.splice(..taken, deferred);
         attempt
@@ -119,9 +110,7 @@ impl Attempt {
 
     /// Whether its transactions are in the history. They are in one head: one is all.
     pub(super) fn is_in(&self, history: &History) -> bool {
-        self.carried
-            .first()
-            .is_some_and(|(slot, _)| history.seq_of(slot.id).is_some())
+        self.carried.first().is_some_and(|(slot, _)| history.seq_of(slot.id).is_some())
     }
 
     /// The store has this head: takes it over into the state. Hands back whom to tell.
@@ -159,9 +148,7 @@ impl Attempt {
     pub(super) fn burning(&self, inner: &Inner) -> Option<Head> {
         let state = lock(&inner.state);
         (state.head.header.version == self.base_version).then(|| {
-            HeadWriter::follow(&state.head, random_u128(&*inner.requests.env), 0)
-                .burn()
-                .finish()
+            HeadWriter::follow(&state.head, random_u128(&*inner.requests.env), 0).burn().finish()
         })
     }
 }
@@ -187,10 +174,7 @@ fn start_head(inner: &Inner, state: &mut State, batch: &[Arc<Slot>]) -> HeadWrit
 fn validate(slot: &Slot, index: &Index) -> Result<(), Error> {
     for key in &slot.reads {
         if let Some(seq) = index.changed_since(key, slot.base) {
-            return Err(Error::Conflict {
-                key: key.clone(),
-                seq,
-            });
+            return Err(Error::Conflict { key: key.clone(), seq });
         }
     }
     for range in &slot.ranges {
@@ -224,10 +208,7 @@ fn note_changes(changes: &mut Changes, index: &Index, ops: &[Op]) {
                 }
             }
             Op::DeleteRange { start, end } => {
-                let range = KeyRange {
-                    start: start.clone(),
-                    end: end.clone(),
-                };
+                let range = KeyRange { start: start.clone(), end: end.clone() };
                 for (_, present) in changes.range_mut::<[u8], _>(range.bounds()) {
                     *present = false;
                 }

@@ -227,10 +227,7 @@ impl Leader {
 
     /// The store said that the PUT succeeded.
     fn acknowledge(&mut self, inner: &Inner, tag: UpdateVersion) {
-        let Some(InFlight {
-            attempt, purpose, ..
-        }) = self.in_flight.take()
-        else {
+        let Some(InFlight { attempt, purpose, .. }) = self.in_flight.take() else {
             return;
         };
         let sent_at = self.last_put_at.unwrap_or_default();
@@ -266,10 +263,7 @@ impl Leader {
 
     /// Case (c).
     async fn lost_race(&mut self, inner: &Inner) {
-        let Some(InFlight {
-            attempt, purpose, ..
-        }) = self.in_flight.take()
-        else {
+        let Some(InFlight { attempt, purpose, .. }) = self.in_flight.take() else {
             return;
         };
         step!(COMMIT_LOST_RACE);
@@ -281,8 +275,7 @@ impl Leader {
             return self.refuse(inner, attempt);
         }
         // Back into the batch, among those that did not fit or waited for them, in their order.
-        self.batch
-            .splice(..0, attempt.carried.into_iter().map(|(slot, _)| slot));
+        self.batch.splice(..0, attempt.carried.into_iter().map(|(slot, _)| slot));
         self.batch.sort_by_key(|slot| slot.id.wseq);
         self.tries += 1;
         if self.tries > 1 {
@@ -295,11 +288,12 @@ impl Leader {
         if inner.requests.env.now() >= self.deadline {
             return self.give_up(inner);
         }
-        self.tries += 1;
-        self.back_off(inner).await;
+        // Before the wait: whoever takes over in the middle of it need not find out again.
         if let Some(in_flight) = &mut self.in_flight {
             in_flight.phase = phase;
         }
+        self.tries += 1;
+        self.back_off(inner).await;
     }
 
     async fn back_off(&self, inner: &Inner) {
@@ -356,9 +350,6 @@ impl Leader {
     }
 
     fn unavailable(&self) -> Error {
-        self.last_failure
-            .clone()
-            .unwrap_or(Failure::TimedOut)
-            .unavailable("commit")
+        self.last_failure.clone().unwrap_or(Failure::TimedOut).unavailable("commit")
     }
 }

@@ -108,27 +108,15 @@ pub struct Pending {
 impl Pending {
     pub(crate) fn enqueue(transaction: Transaction) -> Self {
         let read_only = transaction.is_read_only();
-        let Transaction {
-            base,
-            reads,
-            ranges,
-            ops,
-            metadata,
-        } = transaction;
+        let Transaction { base, reads, ranges, ops, metadata } = transaction;
         let inner = Arc::clone(base.inner());
         let encoded_len = record::encoded_len(&ops, &metadata);
         let queued_at = inner.requests.env.now();
         let mut queue = lock(&inner.queue);
         queue.last_wseq += 1;
-        let id = CommitId {
-            writer: inner.writer,
-            wseq: queue.last_wseq,
-        };
+        let id = CommitId { writer: inner.writer, wseq: queue.last_wseq };
         let outcome = if read_only {
-            Outcome::Done(Ok(Commit {
-                id,
-                seq: base.seq(),
-            }))
+            Outcome::Done(Ok(Commit { id, seq: base.seq() }))
         } else {
             Outcome::Waiting
         };
@@ -148,11 +136,7 @@ impl Pending {
         }
         drop(queue);
         let drive = Box::pin(wait_or_lead(inner, Arc::clone(&slot)));
-        Self {
-            slot,
-            drive,
-            _base: base,
-        }
+        Self { slot, drive, _base: base }
     }
 
     /// The id that the transaction is committed under.
@@ -195,8 +179,6 @@ impl Drop for Pending {
 
 impl std::fmt::Debug for Pending {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pending")
-            .field("id", &self.slot.id)
-            .finish_non_exhaustive()
+        f.debug_struct("Pending").field("id", &self.slot.id).finish_non_exhaustive()
     }
 }

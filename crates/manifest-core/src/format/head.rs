@@ -92,10 +92,7 @@ impl Directory {
     /// Where the tail begins: the chain hash and seq behind everything that is named here.
     pub(crate) fn tail_start(&self, incarnation: u128) -> RunEnd {
         if let Some(last) = self.segments.last() {
-            RunEnd {
-                chain: last.chain_end,
-                next_seq: last.last + 1,
-            }
+            RunEnd { chain: last.chain_end, next_seq: last.last + 1 }
         } else {
             self.segments_start(incarnation)
         }
@@ -104,14 +101,8 @@ impl Directory {
     /// Where the first segment begins.
     pub(crate) fn segments_start(&self, incarnation: u128) -> RunEnd {
         match &self.checkpoint {
-            Some(ckpt) => RunEnd {
-                chain: ckpt.chain,
-                next_seq: ckpt.upto_seq + 1,
-            },
-            None => RunEnd {
-                chain: incarnation,
-                next_seq: 1,
-            },
+            Some(ckpt) => RunEnd { chain: ckpt.chain, next_seq: ckpt.upto_seq + 1 },
+            None => RunEnd { chain: incarnation, next_seq: 1 },
         }
     }
 
@@ -184,29 +175,20 @@ impl Directory {
 
     /// Segments are contiguous and roles sorted.
     fn check(&self) -> Result<(), Damage> {
-        let mut next = self
-            .checkpoint
-            .map_or(0, |ckpt| ckpt.upto_seq)
-            .checked_add(1);
+        let mut next = self.checkpoint.map_or(0, |ckpt| ckpt.upto_seq).checked_add(1);
         for segment in &self.segments {
             let holds = Some(segment.first) == next && segment.first <= segment.last;
             expect(holds, "contiguous segments", segment.first)?;
             next = segment.last.checked_add(1);
         }
         expect(next.is_some(), "seqs below 2^64 - 1", u64::MAX)?;
-        let sorted = self
-            .roles
-            .windows(2)
-            .all(|pair| pair[0].name < pair[1].name);
+        let sorted = self.roles.windows(2).all(|pair| pair[0].name < pair[1].name);
         expect(sorted, "roles sorted by name", "another order")
     }
 }
 
 fn decode_name(cursor: &mut Cursor<'_>) -> Result<ObjectName, Damage> {
-    Ok(ObjectName {
-        hv: cursor.u64()?,
-        uuid: cursor.u128()?,
-    })
+    Ok(ObjectName { hv: cursor.u64()?, uuid: cursor.u128()? })
 }
 
 fn decode_checkpoint(cursor: &mut Cursor<'_>) -> Result<CheckpointRef, Damage> {
@@ -232,14 +214,8 @@ fn decode_segment(cursor: &mut Cursor<'_>) -> Result<SegmentRef, Damage> {
 
 fn decode_role(cursor: &mut Cursor<'_>) -> Result<RoleEntry, Damage> {
     let name = std::str::from_utf8(cursor.short()?);
-    let name = name
-        .map_err(|error| Damage::new("a role name in UTF-8", error))?
-        .to_owned();
-    Ok(RoleEntry {
-        name,
-        epoch: cursor.u64()?,
-        owner: cursor.u128()?,
-    })
+    let name = name.map_err(|error| Damage::new("a role name in UTF-8", error))?.to_owned();
+    Ok(RoleEntry { name, epoch: cursor.u64()?, owner: cursor.u128()? })
 }
 
 fn decode_retired(cursor: &mut Cursor<'_>) -> Result<RetiredName, Damage> {
@@ -248,11 +224,7 @@ fn decode_retired(cursor: &mut Cursor<'_>) -> Result<RetiredName, Damage> {
         2 => RetiredKind::Checkpoint,
         other => return Err(Damage::new("a kind of retired name", other)),
     };
-    Ok(RetiredName {
-        kind,
-        name: decode_name(cursor)?,
-        at_version: cursor.u64()?,
-    })
+    Ok(RetiredName { kind, name: decode_name(cursor)?, at_version: cursor.u64()? })
 }
 
 /// How many entries of each kind a directory has.
@@ -311,9 +283,7 @@ impl Header {
         let mut cursor = Cursor::new(bytes);
         expect(cursor.take(4)? == MAGIC, "a head", "another magic")?;
         if cursor.u16()? != FORMAT {
-            return Err(Damage::Newer {
-                feature: "another head format",
-            });
+            return Err(Damage::Newer { feature: "another head format" });
         }
         let flags = cursor.u16()?;
         expect(flags & !BURN == 0, "known flags", flags)?;
@@ -330,17 +300,8 @@ impl Header {
             other => return Err(Damage::new("a checkpoint or none", other)),
         };
         expect(cursor.take(7)? == [0; 7], "zero", "another number")?;
-        expect(
-            version >= 1 && next_seq >= 1,
-            "versions and seqs from 1",
-            version,
-        )?;
-        let counts = Counts {
-            segments,
-            roles,
-            retired,
-            checkpoint,
-        };
+        expect(version >= 1 && next_seq >= 1, "versions and seqs from 1", version)?;
+        let counts = Counts { segments, roles, retired, checkpoint };
         let burn = flags & BURN != 0;
         let header = Self {
             burn,
@@ -375,9 +336,7 @@ impl Head {
     pub(crate) fn decode(bytes: Bytes, known: Option<&Head>) -> Result<Self, Damage> {
         let (header, len, tail_offset, tail_len) = Header::decode(&bytes)?;
         expect(len == bytes.len(), "a whole head", bytes.len())?;
-        let adds_up = tail_offset
-            .checked_add(tail_len)
-            .and_then(|n| n.checked_add(DIGEST_LEN));
+        let adds_up = tail_offset.checked_add(tail_len).and_then(|n| n.checked_add(DIGEST_LEN));
         let adds_up = tail_offset >= FIXED_LEN && adds_up == Some(len);
         expect(adds_up, "lengths that add up", tail_offset)?;
         let digest = Cursor::new(&bytes[len - DIGEST_LEN..]).u128()?;
@@ -393,13 +352,7 @@ impl Head {
             }
             _ => Arc::new(Directory::decode(encoded, header.counts)?),
         };
-        let head = Self {
-            header,
-            directory,
-            digest,
-            bytes,
-            tail_offset,
-        };
+        let head = Self { header, directory, digest, bytes, tail_offset };
         head.check_tail_start()?;
         Ok(head)
     }
@@ -407,14 +360,8 @@ impl Head {
     /// The tail begins where the directory ends.
     fn check_tail_start(&self) -> Result<(), Damage> {
         let start = self.tail_start();
-        let end = start
-            .next_seq
-            .checked_add(u64::from(self.header.tail_count));
-        expect(
-            end == Some(self.header.next_seq),
-            "seqs without a gap",
-            self.header.next_seq,
-        )?;
+        let end = start.next_seq.checked_add(u64::from(self.header.tail_count));
+        expect(end == Some(self.header.next_seq), "seqs without a gap", self.header.next_seq)?;
         let chain = match self.tail() {
             [] => self.header.chain,
             tail => record::peek(tail)?.1,
@@ -429,10 +376,7 @@ impl Head {
 
     /// Where the tail, and with it all history, ends.
     pub(crate) fn end(&self) -> RunEnd {
-        RunEnd {
-            chain: self.header.chain,
-            next_seq: self.header.next_seq,
-        }
+        RunEnd { chain: self.header.chain, next_seq: self.header.next_seq }
     }
 
     /// The inline records.
@@ -503,12 +447,7 @@ impl HeadWriter {
         out.extend_from_slice(&[0; FIXED_LEN]);
         out.extend_from_slice(directory_bytes);
         out.extend_from_slice(tail);
-        Self {
-            out,
-            header,
-            directory,
-            tail_offset,
-        }
+        Self { out, header, directory, tail_offset }
     }
 
     /// A head that follows `base` and keeps its directory and its tail. `room` is the number of
@@ -534,13 +473,7 @@ impl HeadWriter {
         header.counts = directory.counts();
         header.tail_count -= (segment.last - segment.first + 1) as u32;
         let encoded = directory.encode();
-        Self::start(
-            header,
-            Arc::new(directory),
-            &encoded,
-            &base.tail()[sealed_len..],
-            room,
-        )
+        Self::start(header, Arc::new(directory), &encoded, &base.tail()[sealed_len..], room)
     }
 
     fn next_header(base: &Head, nonce: u128) -> Header {

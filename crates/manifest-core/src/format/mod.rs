@@ -47,10 +47,7 @@ impl Damage {
     /// Bytes that contradict an expectation.
     #[cold]
     pub(crate) fn new(expected: &'static str, got: impl std::fmt::Display) -> Self {
-        Damage::Corrupt {
-            expected,
-            got: got.to_string(),
-        }
+        Damage::Corrupt { expected, got: got.to_string() }
     }
 }
 
@@ -60,11 +57,7 @@ pub(crate) fn expect(
     expected: &'static str,
     got: impl std::fmt::Display,
 ) -> Result<(), Damage> {
-    if holds {
-        Ok(())
-    } else {
-        Err(Damage::new(expected, got))
-    }
+    if holds { Ok(()) } else { Err(Damage::new(expected, got)) }
 }
 
 /// `Ok` if both hashes are the same.
@@ -72,9 +65,6 @@ pub(crate) fn expect_hash(wanted: u128, got: u128, expected: &'static str) -> Re
     if wanted == got {
         Ok(())
     } else {
-        Err(Damage::new(
-            expected,
-            format_args!("{got:032x} instead of {wanted:032x}"),
-        ))
+        Err(Damage::new(expected, format_args!("{got:032x} instead of {wanted:032x}")))
     }
 }

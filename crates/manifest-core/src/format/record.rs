@@ -42,17 +42,9 @@ pub(crate) enum Op {
 /// The same, borrowed from encoded bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OpView<'a> {
-    Put {
-        key: &'a [u8],
-        value: &'a [u8],
-    },
-    Delete {
-        key: &'a [u8],
-    },
-    DeleteRange {
-        start: &'a [u8],
-        end: Option<&'a [u8]>,
-    },
+    Put { key: &'a [u8], value: &'a [u8] },
+    Delete { key: &'a [u8] },
+    DeleteRange { start: &'a [u8], end: Option<&'a [u8]> },
 }
 
 impl Op {
@@ -145,25 +137,14 @@ impl<'a> RecordView<'a> {
     /// The operations. The record was verified, so all of them are there.
     pub(crate) fn ops(&self) -> impl Iterator<Item = OpView<'a>> + use<'a> {
         let mut rest = self.ops;
-        std::iter::from_fn(move || {
-            if rest.len() == 0 {
-                None
-            } else {
-                next_op(&mut rest).ok()
-            }
-        })
+        std::iter::from_fn(move || if rest.len() == 0 { None } else { next_op(&mut rest).ok() })
     }
 }
 
 fn next_op<'a>(cursor: &mut Cursor<'a>) -> Result<OpView<'a>, Damage> {
     match cursor.u8()? {
-        PUT => Ok(OpView::Put {
-            key: cursor.short()?,
-            value: cursor.long()?,
-        }),
-        DELETE => Ok(OpView::Delete {
-            key: cursor.short()?,
-        }),
+        PUT => Ok(OpView::Put { key: cursor.short()?, value: cursor.long()? }),
+        DELETE => Ok(OpView::Delete { key: cursor.short()? }),
         DELETE_RANGE => {
             let start = cursor.short()?;
             let end = match cursor.u8()? {
@@ -171,11 +152,7 @@ fn next_op<'a>(cursor: &mut Cursor<'a>) -> Result<OpView<'a>, Damage> {
                 1 => Some(cursor.short()?),
                 other => return Err(Damage::new("a range that is bounded or not", other)),
             };
-            expect(
-                end.is_none_or(|end| start < end),
-                "a range that is not empty",
-                "an empty one",
-            )?;
+            expect(end.is_none_or(|end| start < end), "a range that is not empty", "an empty one")?;
             Ok(OpView::DeleteRange { start, end })
         }
         other => Err(Damage::new("an operation kind", other)),
@@ -190,11 +167,7 @@ pub(crate) fn peek(bytes: &[u8]) -> Result<(usize, u128, u64), Damage> {
     let len = cursor.u32()? as usize;
     let _op_count = cursor.u32()?;
     let seq = cursor.u64()?;
-    expect(
-        len >= MIN_LEN && len <= bytes.len(),
-        "a record inside its object",
-        len,
-    )?;
+    expect(len >= MIN_LEN && len <= bytes.len(), "a record inside its object", len)?;
     Ok((len, chain_prev, seq))
 }
 
@@ -204,27 +177,16 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<(RecordView<'_>, usize), Damage> {
     let (len, ..) = peek(bytes)?;
     let (body, crc) = bytes[..len].split_at(len - 4);
     let crc = Cursor::new(crc).u32()?;
-    expect(
-        crc32c::crc32c(body) == crc,
-        "a record with a matching CRC",
-        "another CRC",
-    )?;
+    expect(crc32c::crc32c(body) == crc, "a record with a matching CRC", "another CRC")?;
 
     let mut cursor = Cursor::new(body);
     let chain_prev = cursor.u128()?;
     let _len = cursor.u32()?;
     let op_count = cursor.u32()?;
     let seq = cursor.u64()?;
-    let id = CommitId {
-        writer: cursor.u128()?,
-        wseq: cursor.u64()?,
-    };
+    let id = CommitId { writer: cursor.u128()?, wseq: cursor.u64()? };
     let metadata_len = cursor.u32()? as usize;
-    expect(
-        metadata_len <= cursor.len(),
-        "metadata inside the record",
-        metadata_len,
-    )?;
+    expect(metadata_len <= cursor.len(), "metadata inside the record", metadata_len)?;
     let ops = Cursor::new(cursor.take(cursor.len() - metadata_len)?);
     let metadata = cursor.take(metadata_len)?;
     let mut walk = ops;
@@ -232,16 +194,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<(RecordView<'_>, usize), Damage> {
         next_op(&mut walk)?;
     }
     walk.finish()?;
-    Ok((
-        RecordView {
-            chain_prev,
-            seq,
-            id,
-            ops,
-            metadata,
-        },
-        len,
-    ))
+    Ok((RecordView { chain_prev, seq, id, ops, metadata }, len))
 }
 
 /// Where a run of records ends.
@@ -264,16 +217,9 @@ pub(crate) fn verify_run<'a>(
     let mut end = from;
     while !rest.is_empty() {
         let (record, len) = parse(rest)?;
-        expect_hash(
-            end.chain,
-            record.chain_prev,
-            "a record that continues the chain",
-        )?;
+        expect_hash(end.chain, record.chain_prev, "a record that continues the chain")?;
         expect(record.seq == end.next_seq, "the next seq", record.seq)?;
-        end = RunEnd {
-            chain: xxh3(&rest[..len]),
-            next_seq: end.next_seq + 1,
-        };
+        end = RunEnd { chain: xxh3(&rest[..len]), next_seq: end.next_seq + 1 };
         visit(record);
         rest = &rest[len..];
     }

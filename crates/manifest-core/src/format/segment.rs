@@ -61,11 +61,7 @@ impl Segment {
         chain_start: u128,
     ) -> Result<Self, Damage> {
         let len = bytes.len();
-        expect(
-            len == reference.len as usize,
-            "a segment of the referenced length",
-            len,
-        )?;
+        expect(len == reference.len as usize, "a segment of the referenced length", len)?;
         expect(len >= FIXED_LEN + DIGEST_LEN, "a whole segment", len)?;
         let (body, digest) = bytes.split_at(len - DIGEST_LEN);
         let stored = Cursor::new(digest).u128()?;
@@ -75,51 +71,22 @@ impl Segment {
         let mut cursor = Cursor::new(body);
         expect(cursor.take(4)? == MAGIC, "a segment", "another magic")?;
         if cursor.u16()? != FORMAT {
-            return Err(Damage::Newer {
-                feature: "another segment format",
-            });
+            return Err(Damage::Newer { feature: "another segment format" });
         }
         expect(cursor.u16()? == 0, "zero", "another number")?;
-        expect(
-            cursor.u32()? as usize == len,
-            "its own length",
-            "another length",
-        )?;
+        expect(cursor.u32()? as usize == len, "its own length", "another length")?;
         let count = u64::from(cursor.u32()?);
-        expect(
-            cursor.u128()? == incarnation,
-            "a segment of this manifest",
-            "another's",
-        )?;
+        expect(cursor.u128()? == incarnation, "a segment of this manifest", "another's")?;
         let (first, last, hv) = (cursor.u64()?, cursor.u64()?, cursor.u64()?);
-        expect(
-            first == reference.first && last == reference.last,
-            "the referenced seqs",
-            first,
-        )?;
+        expect(first == reference.first && last == reference.last, "the referenced seqs", first)?;
         expect(hv == reference.name.hv, "the hv of its name", hv)?;
         expect(cursor.u64()? == 0, "zero", "another number")?;
         expect_hash(chain_start, cursor.u128()?, "the chain hash before it")?;
-        expect_hash(
-            reference.chain_end,
-            cursor.u128()?,
-            "the referenced chain hash",
-        )?;
+        expect_hash(reference.chain_end, cursor.u128()?, "the referenced chain hash")?;
 
         let records = cursor.take(cursor.len())?;
-        let end = verify_run(
-            records,
-            RunEnd {
-                chain: chain_start,
-                next_seq: first,
-            },
-            |_| (),
-        )?;
-        expect(
-            end.next_seq == last + 1 && count == last - first + 1,
-            "all its records",
-            count,
-        )?;
+        let end = verify_run(records, RunEnd { chain: chain_start, next_seq: first }, |_| ())?;
+        expect(end.next_seq == last + 1 && count == last - first + 1, "all its records", count)?;
         expect_hash(reference.chain_end, end.chain, "the chain of its records")?;
         Ok(Self { reference, bytes })
     }

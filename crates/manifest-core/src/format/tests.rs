@@ -58,10 +58,7 @@ fn seal(head: &Head) -> (Bytes, SegmentRef, RunEnd) {
     };
     let (bytes, hash) = segment::encode(header, head.tail());
     let reference = SegmentRef {
-        name: ObjectName {
-            hv: header.hv,
-            uuid: 99,
-        },
+        name: ObjectName { hv: header.hv, uuid: 99 },
         first: header.first,
         last: header.last,
         len: bytes.len() as u32,
@@ -74,15 +71,11 @@ fn seal(head: &Head) -> (Bytes, SegmentRef, RunEnd) {
 fn owned(op: OpView<'_>) -> Op {
     let copy = Bytes::copy_from_slice;
     match op {
-        OpView::Put { key, value } => Op::Put {
-            key: copy(key),
-            value: copy(value),
-        },
+        OpView::Put { key, value } => Op::Put { key: copy(key), value: copy(value) },
         OpView::Delete { key } => Op::Delete { key: copy(key) },
-        OpView::DeleteRange { start, end } => Op::DeleteRange {
-            start: copy(start),
-            end: end.map(copy),
-        },
+        OpView::DeleteRange { start, end } => {
+            Op::DeleteRange { start: copy(start), end: end.map(copy) }
+        }
     }
 }
 
@@ -95,11 +88,7 @@ fn decode_all(bytes: Bytes) -> Result<Vec<Transaction>, Damage> {
         out.push((record.id, ops, Bytes::copy_from_slice(record.metadata)));
     })?;
     expect_hash(head.header.chain, end.chain, "the chain of the head")?;
-    expect(
-        end.next_seq == head.header.next_seq,
-        "all records",
-        end.next_seq,
-    )?;
+    expect(end.next_seq == head.header.next_seq, "all records", end.next_seq)?;
     Ok(out)
 }
 
@@ -231,25 +220,12 @@ proptest! {
 fn the_format_is_the_documented_one() {
     let genesis = Head::genesis(0x0123_4567_89ab_cdef_0011_2233_4455_6677, 1);
     let mut writer = HeadWriter::follow(&genesis, 2, 0);
-    let id = CommitId {
-        writer: 0xaa,
-        wseq: 1,
-    };
-    let put = Op::Put {
-        key: Bytes::from_static(b"k"),
-        value: Bytes::from_static(b"v"),
-    };
-    let all = Op::DeleteRange {
-        start: Bytes::from_static(b"x"),
-        end: None,
-    };
+    let id = CommitId { writer: 0xaa, wseq: 1 };
+    let put = Op::Put { key: Bytes::from_static(b"k"), value: Bytes::from_static(b"v") };
+    let all = Op::DeleteRange { start: Bytes::from_static(b"x"), end: None };
     writer.push(id, &[put, all], b"m");
     let head = writer.finish();
-    let hex: String = head
-        .bytes()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hex: String = head.bytes().iter().map(|byte| format!("{byte:02x}")).collect();
     let documented: String = include_str!("../../../../docs/protocol.md")
         .split("```hex")
         .nth(1)

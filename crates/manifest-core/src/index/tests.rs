@@ -42,22 +42,13 @@ fn action() -> impl Strategy<Value = Action> {
 fn apply(model: &mut Model, op: &Op, seq: u64) {
     match op {
         Op::Put { key, value } => {
-            model.insert(
-                key.clone(),
-                Entry {
-                    value: value.clone(),
-                    seq,
-                },
-            );
+            model.insert(key.clone(), Entry { value: value.clone(), seq });
         }
         Op::Delete { key } => {
             model.remove(key);
         }
         Op::DeleteRange { start, end } => {
-            let range = KeyRange {
-                start: start.clone(),
-                end: end.clone(),
-            };
+            let range = KeyRange { start: start.clone(), end: end.clone() };
             model.retain(|key, _| !range.contains(key));
         }
     }
@@ -65,10 +56,7 @@ fn apply(model: &mut Model, op: &Op, seq: u64) {
 
 /// What the index shows at `at`.
 fn shown(index: &Index, at: u64) -> Model {
-    index
-        .scan(&KeyRange::from(..), at)
-        .map(|(key, entry)| (key.clone(), entry))
-        .collect()
+    index.scan(&KeyRange::from(..), at).map(|(key, entry)| (key.clone(), entry)).collect()
 }
 
 proptest! {
@@ -132,10 +120,7 @@ proptest! {
 #[test]
 fn a_long_lived_snapshot_keeps_one_version_not_all() {
     let mut index = Index::default();
-    let put = |n: u64| Op::Put {
-        key: "k".into(),
-        value: n.to_string().into(),
-    };
+    let put = |n: u64| Op::Put { key: "k".into(), value: n.to_string().into() };
     index.apply(&put(1), 1);
     index.acquire(1);
     for seq in 2..100 {
@@ -152,13 +137,7 @@ fn deleting_what_is_absent_leaves_nothing() {
     let mut index = Index::default();
     index.acquire(0);
     index.apply(&Op::Delete { key: "k".into() }, 1);
-    index.apply(
-        &Op::DeleteRange {
-            start: Bytes::new(),
-            end: None,
-        },
-        2,
-    );
+    index.apply(&Op::DeleteRange { start: Bytes::new(), end: None }, 2);
     assert_eq!(index.version_count(), 0);
     assert_eq!(index.changed_since(b"k", 0), None);
 }

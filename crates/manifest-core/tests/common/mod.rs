@@ -30,10 +30,7 @@ pub struct TestEnv {
 
 impl TestEnv {
     pub fn new(seed: u64) -> Arc<Self> {
-        Arc::new(Self {
-            start: tokio::time::Instant::now(),
-            random: AtomicU64::new(seed << 32),
-        })
+        Arc::new(Self { start: tokio::time::Instant::now(), random: AtomicU64::new(seed << 32) })
     }
 }
 
@@ -48,10 +45,7 @@ impl Env for TestEnv {
 
     /// SplitMix64 (Steele, Lea, Flood 2014).
     fn random_u64(&self) -> u64 {
-        let mut z = self
-            .random
-            .fetch_add(1, Ordering::Relaxed)
-            .wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.random.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
@@ -127,10 +121,7 @@ impl std::fmt::Display for TestStore {
 }
 
 fn broken() -> Error {
-    Error::Generic {
-        store: "test",
-        source: "connection reset".into(),
-    }
+    Error::Generic { store: "test", source: "connection reset".into() }
 }
 
 impl TestStore {
@@ -139,19 +130,13 @@ impl TestStore {
     }
 
     pub fn with_vice(vice: Vice) -> Arc<Self> {
-        Arc::new(Self {
-            vice: Some(vice),
-            ..Self::default()
-        })
+        Arc::new(Self { vice: Some(vice), ..Self::default() })
     }
 
     /// The next request of this kind whose path contains `part` meets this fault. Rules for the
     /// same requests are used up in the order in which they were given.
     pub fn fault(&self, kind: Kind, part: &'static str, fault: Fault) {
-        self.rules
-            .lock()
-            .unwrap()
-            .push_back(Rule { kind, part, fault });
+        self.rules.lock().unwrap().push_back(Rule { kind, part, fault });
     }
 
     pub fn faults_left(&self) -> usize {
@@ -187,9 +172,7 @@ impl TestStore {
     fn next_fault(&self, kind: Kind, path: &Path) -> Option<Fault> {
         self.log.lock().unwrap().push((kind, path.to_string()));
         let mut rules = self.rules.lock().unwrap();
-        let found = rules
-            .iter()
-            .position(|r| r.kind == kind && path.as_ref().contains(r.part))?;
+        let found = rules.iter().position(|r| r.kind == kind && path.as_ref().contains(r.part))?;
         rules.remove(found).map(|rule| rule.fault)
     }
 
@@ -276,10 +259,7 @@ impl ObjectStore for TestStore {
                 self.do_put(path, payload, opts).await
             }
             Fault::Late => {
-                self.late
-                    .lock()
-                    .unwrap()
-                    .push((path.clone(), payload, opts));
+                self.late.lock().unwrap().push((path.clone(), payload, opts));
                 std::future::pending().await
             }
             Fault::Hold(gate) => {
@@ -329,10 +309,9 @@ impl ObjectStore for TestStore {
                 let (result, body) = apart(result?).await?;
                 Ok(with_body(result, body.slice(..body.len() - 1)))
             }
-            Some(Fault::Lack) => Err(Error::NotFound {
-                path: path.to_string(),
-                source: "lacking".into(),
-            }),
+            Some(Fault::Lack) => {
+                Err(Error::NotFound { path: path.to_string(), source: "lacking".into() })
+            }
             Some(Fault::Lose | Fault::LoseReply | Fault::HiddenRetry) => Err(broken()),
         }
     }
@@ -409,16 +388,9 @@ pub async fn truth(store: &Arc<TestStore>) -> Vec<(String, String)> {
 
 pub fn contents(snapshot: &manifest_core::Snapshot) -> Vec<(String, String)> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    snapshot
-        .scan(..)
-        .into_iter()
-        .map(|(k, e)| (text(&k), text(&e.value)))
-        .collect()
+    snapshot.scan(..).into_iter().map(|(k, e)| (text(&k), text(&e.value))).collect()
 }
 
 pub fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
-    expected
-        .iter()
-        .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-        .collect()
+    expected.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
 }
