@@ -25,15 +25,18 @@ enum Mix {
     Anything,
     /// appends and list reads, and writes that clear
     Lists,
+    /// appends and list reads only
+    Appends,
 }
 
-const MIXES: [Mix; 6] = [
+const MIXES: [Mix; 7] = [
     Mix::Registers,
     Mix::Duplicates,
     Mix::Deletes,
     Mix::Transactions,
     Mix::Anything,
     Mix::Lists,
+    Mix::Appends,
 ];
 
 /// One operation before it has seen anything.
@@ -65,12 +68,12 @@ impl Artist<'_> {
     fn plan(&mut self) -> Plan {
         let keys = match self.mix {
             Mix::Transactions | Mix::Anything => 3,
-            Mix::Lists => 2,
+            Mix::Lists | Mix::Appends => 2,
             _ => 1 + self.dice.below(2),
         };
         let count = match self.mix {
             Mix::Transactions | Mix::Anything => 1 + self.dice.below(3),
-            Mix::Lists => 1 + self.dice.below(2),
+            Mix::Lists | Mix::Appends => 1 + self.dice.below(2),
             _ => 1,
         };
         let accesses = (0..count).map(|_| self.access(keys)).collect();
@@ -87,27 +90,15 @@ impl Artist<'_> {
         let seen = Value::ABSENT;
         let value = self.value();
         let access = match (self.mix, self.dice.below(8)) {
-            (Mix::Lists, 0..4) => Access::Append { value },
-            (Mix::Lists, 4) => Access::Write {
-                value: Value::ABSENT,
-            },
-            (Mix::Lists, _) => Access::ReadList {
-                list: crate::history::ListId { start: 0, len: 0 },
-            },
-            (_, 0..3) => Access::Read {
-                value: seen,
-                version: None,
-            },
+            (Mix::Lists | Mix::Appends, 0..4) => Access::Append { value },
+            (Mix::Lists, 4) => Access::Write { value: Value::ABSENT },
+            (Mix::Lists | Mix::Appends, _) => {
+                Access::ReadList { list: crate::history::ListId { start: 0, len: 0 } }
+            }
+            (_, 0..3) => Access::Read { value: seen, version: None },
             (_, 3..6) => Access::Write { value },
-            (Mix::Duplicates | Mix::Anything, 6) => Access::ReadNot {
-                value,
-                version: None,
-            },
-            _ => Access::Update {
-                seen,
-                version: None,
-                value,
-            },
+            (Mix::Duplicates | Mix::Anything, 6) => Access::ReadNot { value, version: None },
+            _ => Access::Update { seen, version: None, value },
         };
         (key, access)
     }
@@ -116,11 +107,7 @@ impl Artist<'_> {
 /// A small history and every operation in it.
 fn draw(dice: &mut Dice, mix: Mix) -> (History, Vec<OpId>) {
     let count = 2 + dice.below(6) as usize;
-    let mut artist = Artist {
-        dice,
-        mix,
-        values: 0,
-    };
+    let mut artist = Artist { dice, mix, values: 0 };
     let mut plans: Vec<Plan> = (0..count).map(|_| artist.plan()).collect();
     let (history, order) = schedule(dice, &plans);
     let truthful = dice.below(3) == 0;
@@ -189,10 +176,7 @@ fn fill(dice: &mut Dice, plans: &mut [Plan], order: &[usize], truthful: bool) ->
     let mut values = [Value::ABSENT; 3];
     let mut lists: [Vec<Value>; 3] = Default::default();
     let mut past = vec![Value::ABSENT];
-    let mut seen: Lists = plans
-        .iter()
-        .map(|plan| vec![None; plan.accesses.len()])
-        .collect();
+    let mut seen: Lists = plans.iter().map(|plan| vec![None; plan.accesses.len()]).collect();
     for &at in order {
         let happens = match plans[at].outcome {
             Outcome::Ok => true,
@@ -208,10 +192,7 @@ fn fill(dice: &mut Dice, plans: &mut [Plan], order: &[usize], truthful: bool) ->
             match access {
                 Access::Read { value, .. } => *value = if lie { other } else { *cell },
                 Access::ReadNot { value, .. } if *value == *cell && !lie => {
-                    *access = Access::Read {
-                        value: *cell,
-                        version: None,
-                    };
+                    *access = Access::Read { value: *cell, version: None };
                 }
                 Access::Write { value } => {
                     *cell = *value;
@@ -263,10 +244,7 @@ fn tell(history: &History) -> String {
             })
             .collect();
         let ends = entry.returned();
-        text += &format!(
-            "{op:?} [{}, {ends:?}] {:?} {accesses:?}\n",
-            entry.invoke, entry.outcome
-        );
+        text += &format!("{op:?} [{}, {ends:?}] {:?} {accesses:?}\n", entry.invoke, entry.outcome);
     }
     text
 }
@@ -285,10 +263,7 @@ fn compare(cases: u64, mixes: &[Mix], judge: impl Fn(&History, &[OpId]) -> Optio
             if truth { right += 1 } else { wrong += 1 }
         }
     }
-    assert!(
-        right > cases / 10 && wrong > cases / 20,
-        "one-sided: {right} right, {wrong} wrong"
-    );
+    assert!(right > cases / 10 && wrong > cases / 20, "one-sided: {right} right, {wrong} wrong");
 }
 
 fn decided<V: std::fmt::Debug>(verdict: &Verdict<V>) -> Option<bool> {
@@ -328,10 +303,6 @@ fn windows_decide_transactions_as_brute_force_does() {
 fn the_whole_black_box_decides_as_brute_force_does() {
     compare(CASES, &MIXES, |history, ops| {
         assert_ne!(Shape::of(history, ops.iter().copied()), Shape::Other);
-        decided(&linear::check(
-            history,
-            Assumptions::default(),
-            Budget::default(),
-        ))
+        decided(&linear::check(history, Assumptions::default(), Budget::default()))
     });
 }

@@ -88,14 +88,8 @@ enum Intent {
 #[derive(Clone, Debug)]
 enum Stage {
     Idle,
-    Sent {
-        op: OpId,
-        intents: Vec<Intent>,
-        fate: Fate,
-    },
-    Applied {
-        op: OpId,
-    },
+    Sent { op: OpId, intents: Vec<Intent>, fate: Fate },
+    Applied { op: OpId },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,18 +134,10 @@ impl Recipe {
                     busy += 1;
                     let intents = self.intents(&mut dice);
                     let op = system.made.history.invoke(processes[client], 0);
-                    stages[client] = Stage::Sent {
-                        op,
-                        intents,
-                        fate: self.fate(&mut dice),
-                    };
+                    stages[client] = Stage::Sent { op, intents, fate: self.fate(&mut dice) };
                 }
                 Stage::Idle => {}
-                Stage::Sent {
-                    op,
-                    intents,
-                    fate: Fate::Answered,
-                } => {
+                Stage::Sent { op, intents, fate: Fate::Answered } => {
                     system.apply(op, &intents);
                     stages[client] = Stage::Applied { op };
                 }
@@ -201,9 +187,7 @@ impl Recipe {
             }
             Workload::Transactions if dice.below(16) == 0 => {
                 let start = dice.below(keys);
-                (start..keys.min(start + 8))
-                    .map(|key| Intent::Read(Key(key)))
-                    .collect()
+                (start..keys.min(start + 8)).map(|key| Intent::Read(Key(key))).collect()
             }
             Workload::Transactions | Workload::ListAppend => {
                 let mut chosen: Vec<Key> = (0..1 + dice.below(4)).map(|_| any(dice)).collect();
@@ -247,17 +231,11 @@ impl System {
     }
 
     fn commit(&mut self, op: OpId, intents: &[Intent]) -> u64 {
-        if intents
-            .iter()
-            .all(|intent| matches!(intent, Intent::Read(_) | Intent::ReadList(_)))
-        {
+        if intents.iter().all(|intent| matches!(intent, Intent::Read(_) | Intent::ReadList(_))) {
             return self.commits;
         }
         self.commits += 1;
-        self.made.log.push(LogEntry {
-            number: self.commits,
-            op,
-        });
+        self.made.log.push(LogEntry { number: self.commits, op });
         self.made.history.set_commit(op, self.commits);
         self.commits
     }
@@ -282,9 +260,7 @@ impl System {
                 let value = self.fresh();
                 let (seen, version) = self.values[key.0 as usize];
                 self.values[key.0 as usize] = (value, number);
-                self.made
-                    .history
-                    .update(op, key, seen, Some(version), value);
+                self.made.history.update(op, key, seen, Some(version), value);
             }
             Intent::Append(key) => {
                 let value = self.fresh();
@@ -378,21 +354,11 @@ fn reads(history: &History) -> Vec<Read> {
         }
     }
     let mut reads = Vec::new();
-    for (op, _) in history
-        .ops()
-        .filter(|(_, entry)| entry.outcome == Outcome::Ok)
-    {
+    for (op, _) in history.ops().filter(|(_, entry)| entry.outcome == Outcome::Ok) {
         for (number, key, access) in history.accesses(op) {
             if let Access::Read { value, version } = access {
                 let born = born.get(key, value).unwrap_or(0);
-                reads.push(Read {
-                    number,
-                    op,
-                    key,
-                    value,
-                    version,
-                    born,
-                });
+                reads.push(Read { number, op, key, value, version, born });
             }
         }
     }
@@ -404,10 +370,7 @@ fn reads(history: &History) -> Vec<Read> {
 fn stale(history: &History, reads: &[Read], pick: Read) -> Vec<Change> {
     let begun = history.op(pick.op).invoke;
     let end = |read: &Read| history.op(read.op).deadline();
-    let mut past = reads
-        .iter()
-        .rev()
-        .filter(|read| read.key == pick.key && end(read) < begun);
+    let mut past = reads.iter().rev().filter(|read| read.key == pick.key && end(read) < begun);
     let Some(seen) = past.next() else {
         return Vec::new();
     };
@@ -427,12 +390,8 @@ fn dropped(history: &History, reads: &[Read], pick: Read) -> Vec<Change> {
     let Some(older) = older else {
         return Vec::new();
     };
-    let readers = reads
-        .iter()
-        .filter(|read| read.key == pick.key && read.value == pick.value);
-    readers
-        .map(|read| (read.number, older.value, older.version))
-        .collect()
+    let readers = reads.iter().filter(|read| read.key == pick.key && read.value == pick.value);
+    readers.map(|read| (read.number, older.value, older.version)).collect()
 }
 
 fn swapped(reads: &[Read], one: Read, other: Read) -> Vec<Change> {
@@ -440,10 +399,7 @@ fn swapped(reads: &[Read], one: Read, other: Read) -> Vec<Change> {
     if one.key != other.key || one.value == other.value {
         return Vec::new();
     }
-    vec![
-        (one.number, other.value, other.version),
-        (other.number, one.value, one.version),
-    ]
+    vec![(one.number, other.value, other.version), (other.number, one.value, one.version)]
 }
 
 fn rebuild(history: &History, changes: &[Change]) -> History {

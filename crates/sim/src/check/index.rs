@@ -32,7 +32,8 @@ impl ValueIndex {
         let mut mix = value.0 ^ (u64::from(key.0) << 40);
         mix = (mix ^ (mix >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let mut at = (mix ^ (mix >> 29)) as usize & mask;
-        while self.mixed[at].0 != EMPTY && (self.mixed[at].1, self.mixed[at].2) != (key.0, value.0) {
+        while self.mixed[at].0 != EMPTY && (self.mixed[at].1, self.mixed[at].2) != (key.0, value.0)
+        {
             at = (at + 1) & mask;
         }
         at

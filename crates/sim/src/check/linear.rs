@@ -6,7 +6,7 @@
 //! transactions goes to the windows; each of the two takes over where the other gives up.
 
 use super::search::{Shape, Store, just_in_time};
-use super::{Budget, Undecided, Verdict, windows, zones};
+use super::{Budget, Undecided, Verdict, lists, windows, zones};
 use crate::history::{History, Key, OpId, Outcome, Value};
 
 /// What a checker takes for granted about the store.
@@ -18,9 +18,7 @@ pub struct Assumptions {
 
 impl Default for Assumptions {
     fn default() -> Self {
-        Assumptions {
-            initial: Value::ABSENT,
-        }
+        Assumptions { initial: Value::ABSENT }
     }
 }
 
@@ -46,24 +44,14 @@ pub fn check(history: &History, assume: Assumptions, budget: Budget) -> Verdict<
     let swept = zones::sweep(history, &initial);
     if let Some((key, suspects)) = swept.violations.into_iter().next() {
         let ops = ops_on(history, &[key]);
-        return Verdict::Violated(Inexplicable {
-            keys: vec![key],
-            ops,
-            suspects,
-            until: None,
-        });
+        return Verdict::Violated(Inexplicable { keys: vec![key], ops, suspects, until: None });
     }
     let mut undecided = None;
     for (keys, ops) in components(history, &swept.rest) {
         match component(history, &ops, &initial, budget) {
             Verdict::Ok => {}
             Verdict::Violated((suspects, until)) => {
-                return Verdict::Violated(Inexplicable {
-                    keys,
-                    ops,
-                    suspects,
-                    until,
-                });
+                return Verdict::Violated(Inexplicable { keys, ops, suspects, until });
             }
             Verdict::Undecided(reason) => undecided = Some(reason),
         }
@@ -99,24 +87,50 @@ pub(crate) fn component(
     };
     match Shape::of(history, ops.iter().copied()) {
         Shape::Other => Verdict::Undecided(Undecided::Unsupported { what: "addition" }),
-        Shape::Lists => by_search(budget),
+        Shape::Lists => {
+            by_names(history, ops, initial, budget).unwrap_or_else(|| by_search(budget))
+        }
         Shape::Values if is_one_key(history, ops) && most_at_once(history, ops) <= FEW_AT_ONCE => {
-            first_of(
-                by_search(Budget {
-                    steps: budget.steps / 10,
-                }),
-                || first_of(by_windows(), || by_search(budget)),
-            )
+            first_of(by_search(Budget { steps: budget.steps / 10 }), || {
+                first_of(by_windows(), || by_search(budget))
+            })
         }
         Shape::Values => first_of(by_windows(), || by_search(budget)),
     }
 }
 
-fn is_one_key(history: &History, ops: &[OpId]) -> bool {
-    let mut keys = ops
+/// Judges lists as registers, where that is possible.
+fn by_names(
+    history: &History,
+    ops: &[OpId],
+    initial: &dyn Fn(Key) -> Value,
+    budget: Budget,
+) -> Option<Verdict<Found>> {
+    let absent = ops
         .iter()
         .flat_map(|&op| history.accesses(op))
-        .map(|(_, key, _)| key);
+        .all(|(_, key, _)| initial(key) == Value::ABSENT);
+    if !absent {
+        return None;
+    }
+    let registers = match lists::name(history, ops) {
+        lists::Named::Registers(registers) => registers,
+        lists::Named::Contradiction(suspects) => return Some(Verdict::Violated((suspects, None))),
+        lists::Named::NotApplicable => return None,
+    };
+    let all: Vec<OpId> = registers.ops().map(|(op, _)| op).collect();
+    match windows::check(&registers, &all, initial, budget) {
+        Verdict::Ok => Some(Verdict::Ok),
+        Verdict::Violated(suspects) => {
+            let back = suspects.into_iter().map(|op| ops[op.0 as usize]).collect();
+            Some(Verdict::Violated((back, None)))
+        }
+        Verdict::Undecided(_) => None,
+    }
+}
+
+fn is_one_key(history: &History, ops: &[OpId]) -> bool {
+    let mut keys = ops.iter().flat_map(|&op| history.accesses(op)).map(|(_, key, _)| key);
     keys.next().is_none_or(|first| keys.all(|key| key == first))
 }
 
@@ -145,11 +159,7 @@ fn most_at_once(history: &History, ops: &[OpId]) -> usize {
 /// Every operation that touches one of the keys.
 pub(crate) fn ops_on(history: &History, keys: &[Key]) -> Vec<OpId> {
     let touches = |op: OpId| history.accesses(op).any(|(_, key, _)| keys.contains(&key));
-    history
-        .ops()
-        .map(|(op, _)| op)
-        .filter(|&op| touches(op))
-        .collect()
+    history.ops().map(|(op, _)| op).filter(|&op| touches(op)).collect()
 }
 
 /// The keys given, grouped so that no operation touches two groups, each with its operations.

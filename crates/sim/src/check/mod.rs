@@ -9,6 +9,7 @@ pub mod generate;
 mod index;
 pub mod isolation;
 pub mod linear;
+mod lists;
 pub mod search;
 pub mod whitebox;
 mod windows;

@@ -100,57 +100,25 @@ impl Broken {
     #[must_use]
     pub fn sentence(&self, names: &dyn crate::history::Names) -> String {
         match self {
-            Broken::WrongTotal {
-                op,
-                total,
-                expected,
-            } => {
-                format!(
-                    "T{} saw accounts that add up to {total}, not to {expected}",
-                    op.0
-                )
+            Broken::WrongTotal { op, total, expected } => {
+                format!("T{} saw accounts that add up to {total}, not to {expected}", op.0)
             }
-            Broken::NegativeBalance {
-                op,
-                account,
-                balance,
-            } => {
+            Broken::NegativeBalance { op, account, balance } => {
                 format!("T{} saw account {} at {balance}", op.0, names.key(*account))
             }
-            Broken::CounterOutOfBounds {
-                op,
-                value,
-                least,
-                most,
-            } => {
-                format!(
-                    "T{} saw {value}, but the counter was between {least} and {most}",
-                    op.0
-                )
+            Broken::CounterOutOfBounds { op, value, least, most } => {
+                format!("T{} saw {value}, but the counter was between {least} and {most}", op.0)
             }
-            Broken::LostElement {
-                known,
-                missed,
-                element,
-            } => format!(
+            Broken::LostElement { known, missed, element } => format!(
                 "element {} was known when T{} ended, and T{}, which began later, did not see it",
                 names.value(*element),
                 known.0,
                 missed.0
             ),
             Broken::UnexpectedElement { op, element } => {
-                format!(
-                    "T{} saw element {}, which nobody added",
-                    op.0,
-                    names.value(*element)
-                )
+                format!("T{} saw element {}, which nobody added", op.0, names.value(*element))
             }
-            Broken::LongFork {
-                one,
-                other,
-                only_one,
-                only_other,
-            } => format!(
+            Broken::LongFork { one, other, only_one, only_other } => format!(
                 "T{} saw {} but not {}, and T{} saw {} but not {}: neither state can come first",
                 one.0,
                 names.key(*only_one),
@@ -164,10 +132,7 @@ impl Broken {
 }
 
 fn answered(history: &History) -> impl Iterator<Item = OpId> + '_ {
-    history
-        .ops()
-        .filter(|(_, op)| op.outcome == Outcome::Ok)
-        .map(|(op, _)| op)
+    history.ops().filter(|(_, op)| op.outcome == Outcome::Ok).map(|(op, _)| op)
 }
 
 /// Bank: transfers move money, so every read of all accounts adds up to the same total, and no
@@ -185,22 +150,14 @@ pub fn bank(history: &History, total: Option<i64>) -> Vec<Broken> {
                 let balance = value.0 as i64;
                 sum = Some(sum.unwrap_or(0).saturating_add(balance));
                 if balance < 0 {
-                    broken.push(Broken::NegativeBalance {
-                        op,
-                        account: key,
-                        balance,
-                    });
+                    broken.push(Broken::NegativeBalance { op, account: key, balance });
                 }
             }
         }
         if let Some(total) = sum {
             let expected = *expected.get_or_insert(total);
             if total != expected {
-                broken.push(Broken::WrongTotal {
-                    op,
-                    total,
-                    expected,
-                });
+                broken.push(Broken::WrongTotal { op, total, expected });
             }
         }
     }
@@ -306,11 +263,7 @@ pub fn set(history: &History) -> Vec<Broken> {
         let begun = history.op(missed).invoke;
         for (&(_, element), &(end, op)) in known.range((key, Value(0))..=(key, Value(u64::MAX))) {
             if end < begun && values.binary_search(&element).is_err() {
-                broken.push(Broken::LostElement {
-                    known: op,
-                    missed,
-                    element,
-                });
+                broken.push(Broken::LostElement { known: op, missed, element });
             }
         }
     }
@@ -347,12 +300,7 @@ pub fn long_fork(history: &History) -> Vec<Broken> {
             if let (Some(here), Some(there)) = (here, there) {
                 let (one, other) = (pair[0].0, pair[1].0);
                 let (only_one, only_other) = (keys[here], keys[there]);
-                broken.push(Broken::LongFork {
-                    one,
-                    other,
-                    only_one,
-                    only_other,
-                });
+                broken.push(Broken::LongFork { one, other, only_one, only_other });
             }
         }
     }

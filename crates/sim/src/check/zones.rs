@@ -101,10 +101,7 @@ pub(crate) fn sweep(history: &History, initial: &dyn Fn(Key) -> Value) -> Swept 
     let zones = sweep.chains();
     sweep.judge(&zones);
     let rest = (0..keys).filter(|&key| !sweep.simple[key]);
-    Swept {
-        rest: rest.map(|key| Key(key as u32)).collect(),
-        violations: sweep.violations,
-    }
+    Swept { rest: rest.map(|key| Key(key as u32)).collect(), violations: sweep.violations }
 }
 
 impl Sweep<'_> {
@@ -114,11 +111,8 @@ impl Sweep<'_> {
 
     fn broken(&mut self, key: u32, ops: &[u32]) {
         if !std::mem::replace(&mut self.broken[key as usize], true) {
-            let mut ops: Vec<OpId> = ops
-                .iter()
-                .filter(|&&op| op != NONE)
-                .map(|&op| OpId(op))
-                .collect();
+            let mut ops: Vec<OpId> =
+                ops.iter().filter(|&&op| op != NONE).map(|&op| OpId(op)).collect();
             ops.sort_unstable();
             ops.dedup();
             self.violations.push((Key(key), ops));
@@ -224,9 +218,7 @@ impl Sweep<'_> {
     /// Hangs each update below the value that it saw.
     fn link(&mut self) {
         for cluster in 0..self.clusters.len() as u32 {
-            let Cluster {
-                key, writer, kept, ..
-            } = self.clusters[cluster as usize];
+            let Cluster { key, writer, kept, .. } = self.clusters[cluster as usize];
             if writer == NONE || kept == Kept::IfSeen || !self.simple[key as usize] {
                 continue;
             }
@@ -271,12 +263,7 @@ impl Sweep<'_> {
 
     fn chain(&mut self, root: u32) -> (Option<Zone>, usize) {
         let key = self.clusters[root as usize].key;
-        let mut zone = Zone {
-            root,
-            key,
-            first: (NONE, NONE),
-            last: (0, NONE),
-        };
+        let mut zone = Zone { root, key, first: (NONE, NONE), last: (0, NONE) };
         if self.clusters[root as usize].writer == NONE {
             zone.first = (0, NONE);
         }
@@ -299,21 +286,14 @@ impl Sweep<'_> {
         }
         // The initial value that nobody saw is no chain.
         let empty = zone.last.1 == NONE;
-        (
-            (!empty && !self.broken[key as usize]).then_some(zone),
-            length,
-        )
+        ((!empty && !self.broken[key as usize]).then_some(zone), length)
     }
 
     /// Adds the next stage of a chain: it must not be over before an earlier stage began.
     fn extend(&mut self, zone: &mut Zone, first: (u32, u32), last: (u32, u32)) {
         if zone.last.1 != NONE && first.0 < zone.last.0 {
             let mut ops = self.between(zone.last.1, first.1);
-            ops.extend([
-                first.1,
-                zone.last.1,
-                self.clusters[zone.root as usize].writer,
-            ]);
+            ops.extend([first.1, zone.last.1, self.clusters[zone.root as usize].writer]);
             self.broken(zone.key, &ops);
         }
         zone.first = zone.first.min(first);
@@ -353,13 +333,7 @@ impl Sweep<'_> {
             }
         }
         for (cluster, on_chain) in on_chain.into_iter().enumerate() {
-            let Cluster {
-                key,
-                writer,
-                parent,
-                kept,
-                ..
-            } = self.clusters[cluster];
+            let Cluster { key, writer, parent, kept, .. } = self.clusters[cluster];
             if on_chain || kept == Kept::IfSeen || parent == NONE || !self.simple[key as usize] {
                 continue;
             }

@@ -28,19 +28,12 @@ pub fn lanes(history: &History, ops: &[OpId], names: &dyn Names) -> String {
     let width = moments.len() * step + 1;
     let place = |index: u32| moments.partition_point(|&moment| moment < index) * step;
     let name = |op: OpId| format!("T{} {}", op.0, names.process(history.op(op).process));
-    let names_width = ops
-        .iter()
-        .map(|&op| name(op).chars().count())
-        .max()
-        .unwrap_or(0);
+    let names_width = ops.iter().map(|&op| name(op).chars().count()).max().unwrap_or(0);
     let mut text = String::new();
     for &op in &ops {
         let entry = history.op(op);
         let begin = place(entry.invoke);
-        let end = entry
-            .returned()
-            .filter(|_| entry.outcome != Outcome::Unknown)
-            .map(place);
+        let end = entry.returned().filter(|_| entry.outcome != Outcome::Unknown).map(place);
         let bar: String = (0..width)
             .map(|at| match end {
                 _ if at < begin => ' ',

@@ -26,9 +26,7 @@ pub fn describe(history: &History, op: OpId, names: &dyn Names) -> String {
             Access::Read { value: seen, .. } => format!("read {key} -> {}", value(seen)),
             Access::ReadNot { value: other, .. } => format!("{key} is not {}", value(other)),
             Access::Write { value: wrote } => format!("write {key}={}", value(wrote)),
-            Access::Update {
-                seen, value: wrote, ..
-            } => {
+            Access::Update { seen, value: wrote, .. } => {
                 format!("update {key} {} -> {}", value(seen), value(wrote))
             }
             Access::ReadList { list } => {
@@ -54,11 +52,7 @@ pub fn describe(history: &History, op: OpId, names: &dyn Names) -> String {
     }
     let mut text = parts.join(", ");
     if text.chars().count() > TEXT_MAX {
-        text = text
-            .chars()
-            .take(TEXT_MAX - 3)
-            .chain("...".chars())
-            .collect();
+        text = text.chars().take(TEXT_MAX - 3).chain("...".chars()).collect();
     }
     match history.op(op).outcome {
         Outcome::Ok => text,
@@ -75,9 +69,5 @@ fn list_text(items: &[String]) -> String {
     if items.len() <= SHOWN {
         return format!("[{}]", items.join(" "));
     }
-    format!(
-        "[... {}] ({} elements)",
-        items[items.len() - SHOWN..].join(" "),
-        items.len()
-    )
+    format!("[... {}] ({} elements)", items[items.len() - SHOWN..].join(" "), items.len())
 }

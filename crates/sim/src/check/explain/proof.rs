@@ -57,12 +57,7 @@ pub fn prove(history: &History, ops: &[OpId], initial: Value, names: &dyn Names)
     }
     let count = nodes.len();
     let before = vec![vec![None; count]; count];
-    let mut relation = Relation {
-        history,
-        names,
-        ops: nodes,
-        before,
-    };
+    let mut relation = Relation { history, names, ops: nodes, before };
     relation.real_time();
     let reads = match relation.reads(initial) {
         Ok(reads) => reads,
@@ -237,10 +232,7 @@ impl Relation<'_> {
                 let (Some(one), Some(other)) = (self.ops[a], self.ops[b]) else {
                     return String::new();
                 };
-                let (end, begin) = (
-                    self.history.op(one).deadline(),
-                    self.history.op(other).invoke,
-                );
+                let (end, begin) = (self.history.op(one).deadline(), self.history.op(other).invoke);
                 format!(
                     "{from} ended at {}, before {to} began at {}",
                     self.names.place(end, self.history.at(end)),
@@ -248,10 +240,7 @@ impl Relation<'_> {
                 )
             }
             Reason::Saw { key, value } if a == 0 => {
-                format!(
-                    "{to} saw {}, which is the initial state",
-                    version(key, value)
-                )
+                format!("{to} saw {}, which is the initial state", version(key, value))
             }
             Reason::Saw { key, value } => {
                 format!("{to} saw {}, which {from} wrote", version(key, value))
@@ -260,6 +249,11 @@ impl Relation<'_> {
                 "{from} saw {}, which {to} replaced (it comes after {}): so {from} comes before {to}",
                 version(key, value),
                 name(writer)
+            ),
+            Reason::Survived { key, value, reader } if b == 0 => format!(
+                "{} still saw {}, the initial state, after {from}, which wrote the key",
+                name(reader),
+                version(key, value)
             ),
             Reason::Survived { key, value, reader } => format!(
                 "{} still saw {} of {to} after {from}, which also wrote the key: so {from} comes before {to}",

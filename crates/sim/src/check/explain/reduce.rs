@@ -20,18 +20,9 @@ const TRIALS: usize = 3_000;
 /// The operations of `bad` without those that are not needed for the contradiction.
 #[must_use]
 pub fn reduce(history: &History, bad: &Inexplicable, assume: Assumptions) -> Vec<OpId> {
-    let mut reducer = Reducer {
-        history,
-        assume,
-        trials: TRIALS,
-        until: u32::MAX,
-    };
-    let mut ops: Vec<OpId> = bad
-        .ops
-        .iter()
-        .copied()
-        .filter(|&op| history.op(op).outcome != Outcome::Failed)
-        .collect();
+    let mut reducer = Reducer { history, assume, trials: TRIALS, until: u32::MAX };
+    let mut ops: Vec<OpId> =
+        bad.ops.iter().copied().filter(|&op| history.op(op).outcome != Outcome::Failed).collect();
     let suspects = reducer.close(&bad.suspects, &ops);
     if !bad.suspects.is_empty() && reducer.is_bad(&suspects) {
         ops = suspects;
@@ -59,18 +50,12 @@ impl Reducer<'_> {
         self.trials -= 1;
         let (part, all) = part(self.history, ops, self.until);
         let initial = |_: Key| self.assume.initial;
-        matches!(
-            component(&part, &all, &initial, TRIAL),
-            Verdict::Violated(_)
-        )
+        matches!(component(&part, &all, &initial, TRIAL), Verdict::Violated(_))
     }
 
     /// The least event up to which the operations are already bad.
     fn shortest_prefix(&mut self, ops: &[OpId], known: Option<u32>) -> u32 {
-        let mut ends: Vec<u32> = ops
-            .iter()
-            .map(|&op| self.history.op(op).deadline())
-            .collect();
+        let mut ends: Vec<u32> = ops.iter().map(|&op| self.history.op(op).deadline()).collect();
         ends.sort_unstable();
         ends.retain(|&end| end <= known.unwrap_or(u32::MAX - 1));
         let (mut low, mut high) = (0, ends.len().saturating_sub(1));
@@ -82,11 +67,7 @@ impl Reducer<'_> {
                 .copied()
                 .filter(|&op| self.history.op(op).invoke <= self.until)
                 .collect();
-            if self.is_bad(&prefix) {
-                high = middle
-            } else {
-                low = middle + 1
-            }
+            if self.is_bad(&prefix) { high = middle } else { low = middle + 1 }
         }
         ends.get(high).copied().unwrap_or(u32::MAX)
     }
@@ -198,14 +179,12 @@ const CLOSE_LOOK: usize = 2_000;
 
 /// What an operation wrote.
 fn written(history: &History, op: OpId) -> impl Iterator<Item = (Key, Value)> + '_ {
-    history
-        .accesses(op)
-        .filter_map(|(_, key, access)| match access {
-            Access::Write { value } | Access::Update { value, .. } | Access::Append { value } => {
-                Some((key, value))
-            }
-            _ => None,
-        })
+    history.accesses(op).filter_map(|(_, key, access)| match access {
+        Access::Write { value } | Access::Update { value, .. } | Access::Append { value } => {
+            Some((key, value))
+        }
+        _ => None,
+    })
 }
 
 /// What an operation saw.
@@ -218,20 +197,16 @@ fn seen(history: &History, op: OpId) -> impl Iterator<Item = (Key, Value)> + '_ 
             _ => (None, None),
         };
         let items = list.map_or(&[][..], |list| history.list(list));
-        one.into_iter()
-            .chain(items.iter().copied())
-            .map(move |value| (key, value))
+        one.into_iter().chain(items.iter().copied()).map(move |value| (key, value))
     })
 }
 
 /// Keys of which the operation saw something that any write may have caused.
 fn loose(history: &History, op: OpId) -> impl Iterator<Item = Key> + '_ {
-    history
-        .accesses(op)
-        .filter_map(|(_, key, access)| match access {
-            Access::ReadNot { .. } => Some(key),
-            _ => None,
-        })
+    history.accesses(op).filter_map(|(_, key, access)| match access {
+        Access::ReadNot { .. } => Some(key),
+        _ => None,
+    })
 }
 
 /// A history of only these operations; what returned after `until` has not returned in it.

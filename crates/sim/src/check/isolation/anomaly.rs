@@ -180,18 +180,13 @@ impl Anomaly {
         if self.cycle.is_empty() {
             return vec![self.alone(names)];
         }
-        self.cycle
-            .iter()
-            .map(|edge| edge.sentence(history, names))
-            .collect()
+        self.cycle.iter().map(|edge| edge.sentence(history, names)).collect()
     }
 
     fn alone(&self, names: &dyn Names) -> String {
         let txns: Vec<String> = self.txns.iter().map(|op| format!("T{}", op.0)).collect();
         let key = self.key.map_or_else(String::new, |key| names.key(key));
-        let value = self
-            .value
-            .map_or_else(String::new, |value| names.value(value));
+        let value = self.value.map_or_else(String::new, |value| names.value(value));
         let first = txns.first().cloned().unwrap_or_default();
         let second = txns.get(1).cloned().unwrap_or_default();
         match self.name {
@@ -225,11 +220,7 @@ impl Edge {
         let (from, to) = (format!("T{}", self.from.0), format!("T{}", self.to.0));
         let version = |key: Key, value: Value| format!("{}={}", names.key(key), names.value(value));
         match self.why {
-            Why::WriteWrite {
-                key,
-                from: old,
-                to: new,
-            } => format!(
+            Why::WriteWrite { key, from: old, to: new } => format!(
                 "{from} wrote {}, which {to} replaced by {}",
                 version(key, old),
                 names.value(new)
@@ -237,23 +228,13 @@ impl Edge {
             Why::WriteRead { key, value } => {
                 format!("{to} read {}, which {from} wrote", version(key, value))
             }
-            Why::ReadWrite {
-                key,
-                from: old,
-                to: new,
-            } => format!(
-                "{from} read {}, before {to} wrote {}",
-                version(key, old),
-                names.value(new)
-            ),
+            Why::ReadWrite { key, from: old, to: new } => {
+                format!("{from} read {}, before {to} wrote {}", version(key, old), names.value(new))
+            }
             Why::Process | Why::Realtime => {
                 let ended = history.op(self.from).deadline();
                 let began = history.op(self.to).invoke;
-                let same = if self.why == Why::Process {
-                    " of the same process"
-                } else {
-                    ""
-                };
+                let same = if self.why == Why::Process { " of the same process" } else { "" };
                 format!(
                     "{from} ended at {}, before {to}{same} began at {}",
                     names.place(ended, history.at(ended)),

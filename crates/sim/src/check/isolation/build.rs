@@ -14,14 +14,8 @@ pub(super) struct Graph {
 
 impl Graph {
     pub(super) fn new(history: &History) -> Self {
-        let happened = history
-            .ops()
-            .map(|(_, op)| op.outcome == Outcome::Ok)
-            .collect();
-        Graph {
-            out: vec![Vec::new(); history.len()],
-            happened,
-        }
+        let happened = history.ops().map(|(_, op)| op.outcome == Outcome::Ok).collect();
+        Graph { out: vec![Vec::new(); history.len()], happened }
     }
 
     fn add(&mut self, from: OpId, to: OpId, why: Why) {
@@ -49,13 +43,7 @@ type Writers = BTreeMap<(Key, Value), Writer>;
 
 fn note(findings: &mut Findings, name: Name, txns: Vec<OpId>, key: Key, value: Value) {
     let (key, value) = (Some(key), Some(value));
-    findings.anomalies.push(Anomaly {
-        name,
-        cycle: Vec::new(),
-        txns,
-        key,
-        value,
-    });
+    findings.anomalies.push(Anomaly { name, cycle: Vec::new(), txns, key, value });
 }
 
 /// Histories in which transactions append to lists.
@@ -70,13 +58,7 @@ pub(super) fn lists(history: &History, graph: &mut Graph, findings: &mut Finding
                 {
                     writer.last = Last::No;
                 }
-                writers.insert(
-                    (key, value),
-                    Writer {
-                        op,
-                        last: Last::Yes,
-                    },
-                );
+                writers.insert((key, value), Writer { op, last: Last::Yes });
                 own.push((key, value));
             }
         }
@@ -120,10 +102,7 @@ struct ListRead {
 /// The list reads of transactions that committed, by key; internal anomalies on the way.
 fn list_reads(history: &History, findings: &mut Findings) -> BTreeMap<Key, Vec<ListRead>> {
     let mut reads: BTreeMap<Key, Vec<ListRead>> = BTreeMap::new();
-    for (op, entry) in history
-        .ops()
-        .filter(|(_, entry)| entry.outcome == Outcome::Ok)
-    {
+    for (op, entry) in history.ops().filter(|(_, entry)| entry.outcome == Outcome::Ok) {
         let _ = entry;
         let mut own: BTreeMap<Key, (Option<Vec<Value>>, Vec<Value>)> = BTreeMap::new();
         for (_, key, access) in history.accesses(op) {
@@ -154,10 +133,7 @@ fn list_reads(history: &History, findings: &mut Findings) -> BTreeMap<Key, Vec<L
                         let others = list.len() - appended.len();
                         *before = Some(list[..others].to_vec());
                     }
-                    reads
-                        .entry(key)
-                        .or_default()
-                        .push(ListRead { op, key, list });
+                    reads.entry(key).or_default().push(ListRead { op, key, list });
                 }
                 _ => {}
             }
@@ -179,27 +155,12 @@ fn judge_list(history: &History, writers: &Writers, read: &ListRead, findings: &
             continue;
         };
         if history.op(writer.op).outcome == Outcome::Failed {
-            note(
-                findings,
-                Name::G1a,
-                vec![read.op, writer.op],
-                read.key,
-                value,
-            );
-            let next = read
-                .list
-                .get(place + 1)
-                .and_then(|next| writers.get(&(read.key, *next)));
+            note(findings, Name::G1a, vec![read.op, writer.op], read.key, value);
+            let next = read.list.get(place + 1).and_then(|next| writers.get(&(read.key, *next)));
             if let Some(next) = next
                 && history.op(next.op).outcome == Outcome::Ok
             {
-                note(
-                    findings,
-                    Name::DirtyUpdate,
-                    vec![next.op, writer.op],
-                    read.key,
-                    value,
-                );
+                note(findings, Name::DirtyUpdate, vec![next.op, writer.op], read.key, value);
             }
         }
     }
@@ -208,13 +169,7 @@ fn judge_list(history: &History, writers: &Writers, read: &ListRead, findings: &
         && writer.op != read.op
         && writer.last == Last::No
     {
-        note(
-            findings,
-            Name::G1b,
-            vec![read.op, writer.op],
-            read.key,
-            value,
-        );
+        note(findings, Name::G1b, vec![read.op, writer.op], read.key, value);
     }
 }
 
@@ -240,35 +195,16 @@ fn link_list(
     let of = |value: Value| writers.get(&(key, value)).map(|writer| writer.op);
     for pair in order.windows(2) {
         if let (Some(from), Some(to)) = (of(pair[0]), of(pair[1])) {
-            graph.add(
-                from,
-                to,
-                Why::WriteWrite {
-                    key,
-                    from: pair[0],
-                    to: pair[1],
-                },
-            );
+            graph.add(from, to, Why::WriteWrite { key, from: pair[0], to: pair[1] });
         }
     }
-    let unseen: Vec<(OpId, Value)> = appends
-        .iter()
-        .filter(|(_, value)| !order.contains(value))
-        .copied()
-        .collect();
+    let unseen: Vec<(OpId, Value)> =
+        appends.iter().filter(|(_, value)| !order.contains(value)).copied().collect();
     if let Some(&last) = order.last()
         && let Some(from) = of(last)
     {
         for &(to, value) in &unseen {
-            graph.add(
-                from,
-                to,
-                Why::WriteWrite {
-                    key,
-                    from: last,
-                    to: value,
-                },
-            );
+            graph.add(from, to, Why::WriteWrite { key, from: last, to: value });
         }
     }
     for read in reads.iter().filter(|read| order.starts_with(&read.list)) {
@@ -282,28 +218,12 @@ fn link_list(
         match order.get(read.list.len()) {
             Some(&next) => {
                 if let Some(to) = of(next) {
-                    graph.add(
-                        read.op,
-                        to,
-                        Why::ReadWrite {
-                            key,
-                            from,
-                            to: next,
-                        },
-                    );
+                    graph.add(read.op, to, Why::ReadWrite { key, from, to: next });
                 }
             }
             None => {
                 for &(to, value) in &unseen {
-                    graph.add(
-                        read.op,
-                        to,
-                        Why::ReadWrite {
-                            key,
-                            from,
-                            to: value,
-                        },
-                    );
+                    graph.add(read.op, to, Why::ReadWrite { key, from, to: value });
                 }
             }
         }
@@ -322,13 +242,7 @@ pub(super) fn registers(history: &History, graph: &mut Graph, findings: &mut Fin
                 {
                     writer.last = Last::No;
                 }
-                writers.insert(
-                    (key, value),
-                    Writer {
-                        op,
-                        last: Last::Yes,
-                    },
-                );
+                writers.insert((key, value), Writer { op, last: Last::Yes });
             }
         }
     }
@@ -356,20 +270,13 @@ struct RegisterRead {
 
 fn register_reads(history: &History, findings: &mut Findings) -> Vec<RegisterRead> {
     let mut reads: Vec<RegisterRead> = Vec::new();
-    for (op, _) in history
-        .ops()
-        .filter(|(_, entry)| entry.outcome == Outcome::Ok)
-    {
+    for (op, _) in history.ops().filter(|(_, entry)| entry.outcome == Outcome::Ok) {
         let begin = reads.len();
         let mut own: BTreeMap<Key, Value> = BTreeMap::new();
         for (_, key, access) in history.accesses(op) {
             let (seen, wrote) = match access {
                 Access::Read { value, version } => (Some((value, version)), None),
-                Access::Update {
-                    seen,
-                    version,
-                    value,
-                } => (Some((seen, version)), Some(value)),
+                Access::Update { seen, version, value } => (Some((seen, version)), Some(value)),
                 Access::Write { value } => (None, Some(value)),
                 _ => continue,
             };
@@ -379,13 +286,7 @@ fn register_reads(history: &History, findings: &mut Findings) -> Vec<RegisterRea
                         note(findings, Name::Internal, vec![op], key, value);
                     }
                     Some(_) => {}
-                    None => reads.push(RegisterRead {
-                        op,
-                        key,
-                        value,
-                        version,
-                        wrote: None,
-                    }),
+                    None => reads.push(RegisterRead { op, key, value, version, wrote: None }),
                 }
                 own.insert(key, value);
             }
@@ -423,13 +324,7 @@ fn judge_registers(
         } else if history.op(writer.op).outcome == Outcome::Failed {
             note(findings, Name::G1a, vec![read.op, writer.op], key, value);
             if read.wrote.is_some() {
-                note(
-                    findings,
-                    Name::DirtyUpdate,
-                    vec![read.op, writer.op],
-                    key,
-                    value,
-                );
+                note(findings, Name::DirtyUpdate, vec![read.op, writer.op], key, value);
             }
         } else if writer.last == Last::No {
             note(findings, Name::G1b, vec![read.op, writer.op], key, value);
@@ -456,10 +351,7 @@ fn version_order(
     let mut numbered: BTreeMap<Key, BTreeMap<u64, Value>> = BTreeMap::new();
     for read in reads {
         if let Some(version) = read.version {
-            numbered
-                .entry(read.key)
-                .or_default()
-                .insert(version, read.value);
+            numbered.entry(read.key).or_default().insert(version, read.value);
         }
     }
     for (&(key, value), writer) in writers {
@@ -490,11 +382,8 @@ fn version_order(
             follow(read.key, read.value, wrote);
         }
     }
-    let read_initially: Vec<Key> = reads
-        .iter()
-        .filter(|read| read.value == Value::ABSENT)
-        .map(|read| read.key)
-        .collect();
+    let read_initially: Vec<Key> =
+        reads.iter().filter(|read| read.value == Value::ABSENT).map(|read| read.key).collect();
     for (&(key, value), writer) in writers {
         let plain = !numbered.contains_key(&key) && !writers.contains_key(&(key, Value::ABSENT));
         let seen = graph.happened[writer.op.0 as usize] && writer.last == Last::Yes;
@@ -530,15 +419,7 @@ fn link_registers(
         }
         for &to in next.get(&(key, value)).into_iter().flatten() {
             if let Some(writer) = writers.get(&(key, to)) {
-                graph.add(
-                    read.op,
-                    writer.op,
-                    Why::ReadWrite {
-                        key,
-                        from: value,
-                        to,
-                    },
-                );
+                graph.add(read.op, writer.op, Why::ReadWrite { key, from: value, to });
             }
         }
     }

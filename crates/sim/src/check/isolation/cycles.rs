@@ -16,21 +16,11 @@ pub(super) fn find(graph: &Graph, anomalies: &mut Vec<Anomaly>) {
         (None, [Name::G0, Name::G1c, Name::GSingle, Name::G2Item]),
         (
             Some(Kinds::PROCESS),
-            [
-                Name::G0Process,
-                Name::G1cProcess,
-                Name::GSingleProcess,
-                Name::G2ItemProcess,
-            ],
+            [Name::G0Process, Name::G1cProcess, Name::GSingleProcess, Name::G2ItemProcess],
         ),
         (
             Some(Kinds::REALTIME),
-            [
-                Name::G0Realtime,
-                Name::G1cRealtime,
-                Name::GSingleRealtime,
-                Name::G2ItemRealtime,
-            ],
+            [Name::G0Realtime, Name::G1cRealtime, Name::GSingleRealtime, Name::G2ItemRealtime],
         ),
     ];
     let mut explained: Vec<bool> = vec![false; graph.out.len()];
@@ -79,11 +69,7 @@ impl<'g> Search<'g> {
         for &txn in members {
             inside[txn as usize] = true;
         }
-        Search {
-            graph,
-            inside,
-            members,
-        }
+        Search { graph, inside, members }
     }
 
     /// The shortest cycle that begins with an edge of kind `first` and goes on with `rest`.
@@ -94,12 +80,7 @@ impl<'g> Search<'g> {
     /// The shortest cycle with several anti-dependencies of which no two touch.
     fn nonadjacent(&self, data: Kinds) -> Option<Anomaly> {
         let found = self.best(Name::GNonadjacent, Kinds::RW, |edge| self.apart(edge, data))?;
-        let several = found
-            .cycle
-            .iter()
-            .filter(|edge| Kinds::RW.has(&edge.why))
-            .count()
-            > 1;
+        let several = found.cycle.iter().filter(|edge| Kinds::RW.has(&edge.why)).count() > 1;
         several.then_some(found)
     }
 
@@ -109,10 +90,7 @@ impl<'g> Search<'g> {
         first: Kinds,
         path: impl Fn(&Edge) -> Option<Vec<Edge>>,
     ) -> Option<Anomaly> {
-        let edges = self
-            .members
-            .iter()
-            .flat_map(|&txn| &self.graph.out[txn as usize]);
+        let edges = self.members.iter().flat_map(|&txn| &self.graph.out[txn as usize]);
         let firsts = edges.filter(|edge| first.has(&edge.why) && self.inside[edge.to.0 as usize]);
         let mut best: Option<Vec<Edge>> = None;
         for edge in firsts.take(TRIES) {
@@ -127,13 +105,7 @@ impl<'g> Search<'g> {
             }
         }
         let cycle = best?;
-        Some(Anomaly {
-            name,
-            cycle,
-            txns: Vec::new(),
-            key: None,
-            value: None,
-        })
+        Some(Anomaly { name, cycle, txns: Vec::new(), key: None, value: None })
     }
 
     fn path(&self, from: OpId, to: OpId, kinds: Kinds) -> Option<Vec<Edge>> {
@@ -234,9 +206,7 @@ fn components(graph: &Graph, kinds: Kinds) -> Vec<Vec<u32>> {
                 stack.push(txn);
                 on_stack[at] = true;
             }
-            let follow = graph.out[at][*edge..]
-                .iter()
-                .position(|edge| kinds.has(&edge.why));
+            let follow = graph.out[at][*edge..].iter().position(|edge| kinds.has(&edge.why));
             if let Some(skip) = follow {
                 let to = graph.out[at][*edge + skip].to.0;
                 *edge += skip + 1;

@@ -89,9 +89,7 @@ pub struct Findings {
 impl Findings {
     /// The anomalies that the level forbids.
     pub fn against(&self, level: Isolation) -> impl Iterator<Item = &Anomaly> {
-        self.anomalies
-            .iter()
-            .filter(move |anomaly| anomaly.name.breaks(level))
+        self.anomalies.iter().filter(move |anomaly| anomaly.name.breaks(level))
     }
 
     /// The strongest level that nothing found forbids.
@@ -111,9 +109,7 @@ pub fn find(history: &History) -> Findings {
     build::registers(history, &mut graph, &mut findings);
     build::orders(history, &mut graph);
     cycles::find(&graph, &mut findings.anomalies);
-    findings
-        .anomalies
-        .sort_by_key(|anomaly| (anomaly.name, anomaly.ops().len()));
+    findings.anomalies.sort_by_key(|anomaly| (anomaly.name, anomaly.ops().len()));
     let mut count: BTreeMap<Name, usize> = BTreeMap::new();
     findings.anomalies.retain(|anomaly| {
         let seen = count.entry(anomaly.name).or_default();

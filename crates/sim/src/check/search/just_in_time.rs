@@ -65,9 +65,8 @@ struct Search<'a, M: Model> {
 
 impl<'a, M: Model> Search<'a, M> {
     fn new(model: &'a M, calls: &'a [Call<M::Call>], budget: Budget) -> Self {
-        let mut returns: Vec<u32> = (0..calls.len() as u32)
-            .filter(|&call| calls[call as usize].is_certain())
-            .collect();
+        let mut returns: Vec<u32> =
+            (0..calls.len() as u32).filter(|&call| calls[call as usize].is_certain()).collect();
         let mut begins = returns.clone();
         returns.sort_by_key(|&call| calls[call as usize].deadline);
         begins.sort_by_key(|&call| calls[call as usize].invoke);
@@ -109,12 +108,7 @@ impl<'a, M: Model> Search<'a, M> {
     fn run(&mut self) -> Verdict<Stuck> {
         let initial = self.model.initial();
         let state = self.number(initial);
-        let mut stack = vec![Node {
-            at: 0,
-            state,
-            early: Vec::new(),
-            spent: Vec::new(),
-        }];
+        let mut stack = vec![Node { at: 0, state, early: Vec::new(), spent: Vec::new() }];
         let mut furthest = 0;
         while let Some(node) = stack.pop() {
             let Some(node) = self.advance(node) else {
@@ -122,9 +116,7 @@ impl<'a, M: Model> Search<'a, M> {
             };
             furthest = furthest.max(node.at);
             if !self.steps.take(1) {
-                return Verdict::Undecided(Undecided::Budget {
-                    steps: self.steps.all,
-                });
+                return Verdict::Undecided(Undecided::Budget { steps: self.steps.all });
             }
             if self.is_new(&node) {
                 self.push_next(&node, &mut stack);
@@ -133,10 +125,7 @@ impl<'a, M: Model> Search<'a, M> {
         match self.returns.get(furthest) {
             Some(&call) => {
                 let call = &self.calls[call as usize];
-                Verdict::Violated(Stuck {
-                    op: call.op,
-                    event: call.deadline,
-                })
+                Verdict::Violated(Stuck { op: call.op, event: call.deadline })
             }
             None => Verdict::Ok,
         }
@@ -151,8 +140,7 @@ impl<'a, M: Model> Search<'a, M> {
         }
         if node.at > before {
             let now = self.calls[self.returns[node.at] as usize].deadline;
-            node.spent
-                .retain(|&(class, _)| self.classes[class as usize].until >= now);
+            node.spent.retain(|&(class, _)| self.classes[class as usize].until >= now);
         }
         Some(node)
     }
@@ -190,12 +178,7 @@ impl<'a, M: Model> Search<'a, M> {
                     Ok(place) => spent[place].1 += 1,
                     Err(place) => spent.insert(place, (class as u32, 1)),
                 }
-                stack.push(Node {
-                    at: node.at,
-                    state,
-                    early: node.early.clone(),
-                    spent,
-                });
+                stack.push(Node { at: node.at, state, early: node.early.clone(), spent });
             }
         }
         for index in self.start[node.at]..self.start[node.at + 1] {
@@ -214,19 +197,12 @@ impl<'a, M: Model> Search<'a, M> {
         if let Some(state) = self.step(node.state, call as usize) {
             let mut early = node.early.clone();
             early.insert(place, call);
-            stack.push(Node {
-                at: node.at,
-                state,
-                early,
-                spent: node.spent.clone(),
-            });
+            stack.push(Node { at: node.at, state, early, spent: node.spent.clone() });
         }
     }
 
     fn step(&mut self, state: u32, call: usize) -> Option<u32> {
-        let next = self
-            .model
-            .step(&self.by_number[state as usize], &self.calls[call].call)?;
+        let next = self.model.step(&self.by_number[state as usize], &self.calls[call].call)?;
         Some(self.number(next))
     }
 
@@ -243,23 +219,13 @@ impl<'a, M: Model> Search<'a, M> {
 
 fn classes<M: Model>(model: &M, calls: &[Call<M::Call>], returns: &[u32]) -> Vec<Class> {
     let mut by_content: BTreeMap<&M::Call, Class> = BTreeMap::new();
-    for (index, call) in calls
-        .iter()
-        .enumerate()
-        .filter(|(_, call)| !call.is_certain())
-    {
+    for (index, call) in calls.iter().enumerate().filter(|(_, call)| !call.is_certain()) {
         let class = by_content.entry(&call.call).or_insert_with(|| {
             // Backwards: the last call that it may help is usually near the end or nowhere.
             let helped = returns.iter().rev().map(|&later| &calls[later as usize]);
-            let last = helped
-                .into_iter()
-                .find(|later| model.may_enable(&call.call, &later.call));
+            let last = helped.into_iter().find(|later| model.may_enable(&call.call, &later.call));
             let until = last.map_or(0, |later| later.deadline);
-            Class {
-                call: index,
-                invokes: Vec::new(),
-                until,
-            }
+            Class { call: index, invokes: Vec::new(), until }
         });
         class.invokes.push(call.invoke);
     }
@@ -274,9 +240,7 @@ fn classes<M: Model>(model: &M, calls: &[Call<M::Call>], returns: &[u32]) -> Vec
 
 /// A class also helps whatever the classes help that it enables.
 fn spread<M: Model>(model: &M, calls: &[Call<M::Call>], classes: &mut [Class]) {
-    let mut changed: Vec<usize> = (0..classes.len())
-        .filter(|&c| classes[c].until > 0)
-        .collect();
+    let mut changed: Vec<usize> = (0..classes.len()).filter(|&c| classes[c].until > 0).collect();
     while let Some(later) = changed.pop() {
         let until = classes[later].until;
         for cause in 0..classes.len() {

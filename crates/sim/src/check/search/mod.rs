@@ -86,10 +86,7 @@ pub(crate) struct Steps {
 
 impl Steps {
     pub(crate) fn new(budget: Budget) -> Self {
-        Steps {
-            left: budget.steps,
-            all: budget.steps,
-        }
+        Steps { left: budget.steps, all: budget.steps }
     }
 
     /// Takes `steps`; false once they are used up.

@@ -66,11 +66,8 @@ pub struct Store<'h> {
 impl<'h> Store<'h> {
     /// The model for the operations `ops`, every key starting as `initial` says.
     pub fn new(history: &'h History, ops: &[OpId], initial: &dyn Fn(Key) -> Value) -> Self {
-        let mut keys: Vec<Key> = ops
-            .iter()
-            .flat_map(|&op| history.accesses(op))
-            .map(|(_, key, _)| key)
-            .collect();
+        let mut keys: Vec<Key> =
+            ops.iter().flat_map(|&op| history.accesses(op)).map(|(_, key, _)| key).collect();
         keys.sort_unstable();
         keys.dedup();
         let mut store = Store {
@@ -82,10 +79,8 @@ impl<'h> Store<'h> {
         };
         for (number, _, access) in ops.iter().flat_map(|&op| history.accesses(op)) {
             if let Access::ReadList { list } = access {
-                let node = history
-                    .list(list)
-                    .iter()
-                    .fold(0, |node, &value| store.child(node, value));
+                let node =
+                    history.list(list).iter().fold(0, |node, &value| store.child(node, value));
                 store.seen.insert(number, node);
             }
         }
@@ -110,12 +105,7 @@ impl<'h> Store<'h> {
                     Outcome::Ok => op,
                     _ => *same.entry(content(self.history, op)).or_insert(op),
                 };
-                Call {
-                    op,
-                    invoke: entry.invoke,
-                    deadline: entry.deadline(),
-                    call,
-                }
+                Call { op, invoke: entry.invoke, deadline: entry.deadline(), call }
             })
             .collect()
     }
@@ -129,18 +119,16 @@ impl<'h> Store<'h> {
 
 /// What an operation does, comparable.
 fn content(history: &History, op: OpId) -> Vec<(Key, u64, u64, u64)> {
-    let accesses = history
-        .accesses(op)
-        .map(|(number, key, access)| match access {
-            Access::Read { value, .. } => (key, 0, value.0, 0),
-            Access::ReadNot { value, .. } => (key, 1, value.0, 0),
-            Access::Write { value } => (key, 2, value.0, 0),
-            Access::Update { seen, value, .. } => (key, 3, seen.0, value.0),
-            Access::Append { value } => (key, 4, value.0, 0),
-            Access::Add { amount } => (key, 5, amount as u64, 0),
-            Access::ReadList { .. } => (key, 6, u64::from(number), 0),
-            Access::ReadUnknown => (key, 7, 0, 0),
-        });
+    let accesses = history.accesses(op).map(|(number, key, access)| match access {
+        Access::Read { value, .. } => (key, 0, value.0, 0),
+        Access::ReadNot { value, .. } => (key, 1, value.0, 0),
+        Access::Write { value } => (key, 2, value.0, 0),
+        Access::Update { seen, value, .. } => (key, 3, seen.0, value.0),
+        Access::Append { value } => (key, 4, value.0, 0),
+        Access::Add { amount } => (key, 5, amount as u64, 0),
+        Access::ReadList { .. } => (key, 6, u64::from(number), 0),
+        Access::ReadUnknown => (key, 7, 0, 0),
+    });
     accesses.collect()
 }
 
@@ -165,11 +153,8 @@ impl Model for Store<'_> {
                 }
                 Access::ReadList { .. } => {
                     let node = *self.seen.get(&number)?;
-                    let list = if node == 0 {
-                        Cell::Value(Value::ABSENT)
-                    } else {
-                        Cell::List(node)
-                    };
+                    let list =
+                        if node == 0 { Cell::Value(Value::ABSENT) } else { Cell::List(node) };
                     if *cell != list {
                         return None;
                     }

@@ -13,18 +13,12 @@ use super::{Call, Model};
 /// # Panics
 /// If there are more than 64 calls.
 pub fn reference<M: Model>(model: &M, calls: &[Call<M::Call>]) -> bool {
-    assert!(
-        calls.len() <= 64,
-        "the reference search takes at most 64 calls"
-    );
+    assert!(calls.len() <= 64, "the reference search takes at most 64 calls");
     let mut seen = BTreeSet::new();
     let mut open = vec![(0u64, model.initial())];
     while let Some((taken, state)) = open.pop() {
         let left = |index: &usize| taken >> index & 1 == 0;
-        let first_end = (0..calls.len())
-            .filter(left)
-            .map(|index| calls[index].deadline)
-            .min();
+        let first_end = (0..calls.len()).filter(left).map(|index| calls[index].deadline).min();
         // Only calls of unknown outcome are left, and they may all have had no effect.
         let Some(first_end) = first_end.filter(|&end| end != u32::MAX) else {
             return true;

@@ -219,16 +219,9 @@ impl Fault {
             | Fault::NotItsSnapshot { op, .. } => vec![op],
             Fault::NotTheStateCommittedOn { op, between, .. } => with(op, between),
             Fault::LostUpdate { op, other, .. } => vec![op, other.0],
-            Fault::TornSnapshot {
-                op, replaced_by, ..
-            } => with(op, replaced_by),
+            Fault::TornSnapshot { op, replaced_by, .. } => with(op, replaced_by),
             Fault::CommitAgainstRealTime { op, past, .. } => vec![op, past],
-            Fault::StaleRead {
-                op,
-                replaced_by,
-                past,
-                ..
-            } => {
+            Fault::StaleRead { op, replaced_by, past, .. } => {
                 let mut ops = with(op, replaced_by);
                 ops.push(past);
                 ops
@@ -247,26 +240,13 @@ impl Fault {
         let mut text = String::new();
         let _ = match self {
             Fault::LogGap { missing } => write!(text, "the log has no commit {missing}"),
-            Fault::Fork {
-                number,
-                first,
-                second,
-            } => {
-                write!(
-                    text,
-                    "{} and {} are both commit {number}",
-                    who(*first),
-                    who(*second)
-                )
+            Fault::Fork { number, first, second } => {
+                write!(text, "{} and {} are both commit {number}", who(*first), who(*second))
             }
             Fault::CommittedTwice { op, first, second } => {
                 write!(text, "{} is commit {first} and commit {second}", who(*op))
             }
-            Fault::LostCommit {
-                op,
-                told: Some(told),
-                holder,
-            } => {
+            Fault::LostCommit { op, told: Some(told), holder } => {
                 let _ = write!(text, "{} was told that it is commit {told}, ", who(*op));
                 match holder {
                     Some(holder) => write!(text, "but commit {told} is {}", who(*holder)),
@@ -274,11 +254,7 @@ impl Fault {
                 }
             }
             Fault::LostCommit { op, told: None, .. } => {
-                write!(
-                    text,
-                    "{} was acknowledged, but it is not in the log",
-                    who(*op)
-                )
+                write!(text, "{} was acknowledged, but it is not in the log", who(*op))
             }
             Fault::WrongNumber { op, told, number } => {
                 write!(
@@ -288,11 +264,7 @@ impl Fault {
                 )
             }
             Fault::GhostCommit { op, number } => {
-                write!(
-                    text,
-                    "{} was told that it failed, but it is commit {number}",
-                    who(*op)
-                )
+                write!(text, "{} was told that it failed, but it is commit {number}", who(*op))
             }
             Fault::PhantomVersion { op, key, version } => write!(
                 text,
@@ -300,13 +272,7 @@ impl Fault {
                 who(*op),
                 names.key(*key)
             ),
-            Fault::WrongValue {
-                op,
-                key,
-                version,
-                seen,
-                holds,
-            } => write!(
+            Fault::WrongValue { op, key, version, seen, holds } => write!(
                 text,
                 "{} saw {}={} as version {version}, but that version holds {}",
                 who(*op),
@@ -315,12 +281,7 @@ impl Fault {
                 names.value(*holds)
             ),
             Fault::Internal { op, key } => {
-                write!(
-                    text,
-                    "{} did not see its own write of {}",
-                    who(*op),
-                    names.key(*key)
-                )
+                write!(text, "{} did not see its own write of {}", who(*op), names.key(*key))
             }
             Fault::NoPosition { op, key } => write!(
                 text,
@@ -328,12 +289,7 @@ impl Fault {
                 who(*op),
                 names.key(*key)
             ),
-            Fault::NotTheStateCommittedOn {
-                op,
-                number,
-                key,
-                between,
-            } => {
+            Fault::NotTheStateCommittedOn { op, number, key, between } => {
                 let _ = write!(
                     text,
                     "{} is commit {number}, but the version of {} that it read ",
@@ -347,12 +303,7 @@ impl Fault {
                     None => write!(text, "is newer"),
                 }
             }
-            Fault::LostUpdate {
-                op,
-                number,
-                key,
-                other,
-            } => write!(
+            Fault::LostUpdate { op, number, key, other } => write!(
                 text,
                 "{}, commit {number}, and {}, commit {}, both wrote {} and neither saw the other",
                 who(*op),
@@ -360,19 +311,9 @@ impl Fault {
                 other.1,
                 names.key(*key)
             ),
-            Fault::TornSnapshot {
-                op,
-                old,
-                replaced_by,
-                new,
-                version,
-            } => {
-                let _ = write!(
-                    text,
-                    "{} saw {} as of commit {version}, ",
-                    who(*op),
-                    names.key(*new)
-                );
+            Fault::TornSnapshot { op, old, replaced_by, new, version } => {
+                let _ =
+                    write!(text, "{} saw {} as of commit {version}, ", who(*op), names.key(*new));
                 match replaced_by {
                     Some((other, at)) => write!(
                         text,
@@ -389,24 +330,13 @@ impl Fault {
                 who(*op),
                 names.key(*key)
             ),
-            Fault::CommitAgainstRealTime {
-                op,
-                number,
-                past,
-                position,
-            } => write!(
+            Fault::CommitAgainstRealTime { op, number, past, position } => write!(
                 text,
                 "{} is commit {number}, but it began after {} had ended, which is at commit {position}",
                 who(*op),
                 who(*past)
             ),
-            Fault::StaleRead {
-                op,
-                key,
-                replaced_by,
-                past,
-                position,
-            } => {
+            Fault::StaleRead { op, key, replaced_by, past, position } => {
                 let _ = write!(text, "{} saw a version of {} ", who(*op), names.key(*key));
                 let _ = match replaced_by {
                     Some((other, at)) => {
@@ -414,28 +344,14 @@ impl Fault {
                     }
                     None => write!(text, "that is too old"),
                 };
-                write!(
-                    text,
-                    "; {} had ended before, at commit {position}",
-                    who(*past)
-                )
+                write!(text, "; {} had ended before, at commit {position}", who(*past))
             }
-            Fault::WentBack {
-                op,
-                earlier,
-                key,
-                reached,
-                number,
-            } => {
+            Fault::WentBack { op, earlier, key, reached, number } => {
                 let _ = write!(text, "{} is at commit {number}", who(*op));
                 if let Some(key) = key {
                     let _ = write!(text, " of {}", names.key(*key));
                 }
-                write!(
-                    text,
-                    ", after {} of the same process had been at {reached}",
-                    who(*earlier)
-                )
+                write!(text, ", after {} of the same process had been at {reached}", who(*earlier))
             }
         };
         text
@@ -443,10 +359,7 @@ impl Fault {
 }
 
 fn with(op: OpId, other: Option<(OpId, u64)>) -> Vec<OpId> {
-    [Some(op), other.map(|(other, _)| other)]
-        .into_iter()
-        .flatten()
-        .collect()
+    [Some(op), other.map(|(other, _)| other)].into_iter().flatten().collect()
 }
 
 fn tell(history: &History, names: &dyn Names, op: OpId) -> String {

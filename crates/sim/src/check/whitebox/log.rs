@@ -60,15 +60,8 @@ pub fn infer_log(history: &History) -> Vec<LogEntry> {
             continue;
         }
         for (_, key, access) in history.accesses(op) {
-            let (Access::Read {
-                value,
-                version: Some(number),
-            }
-            | Access::Update {
-                seen: value,
-                version: Some(number),
-                ..
-            }) = access
+            let (Access::Read { value, version: Some(number) }
+            | Access::Update { seen: value, version: Some(number), .. }) = access
             else {
                 continue;
             };

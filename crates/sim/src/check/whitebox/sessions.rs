@@ -63,13 +63,9 @@ pub(super) fn check(history: &History, versions: &Versions, level: Level) -> Res
 
 fn not_back(reached: &Reached, op: OpId, process: u32, key: Key, number: u64) -> Result<(), Fault> {
     match reached.get(&(process, key)) {
-        Some(&(before, earlier)) if number < before => Err(Fault::WentBack {
-            op,
-            earlier,
-            key: Some(key),
-            reached: before,
-            number,
-        }),
+        Some(&(before, earlier)) if number < before => {
+            Err(Fault::WentBack { op, earlier, key: Some(key), reached: before, number })
+        }
         _ => Ok(()),
     }
 }
@@ -81,13 +77,9 @@ fn process_not_back(
     number: u64,
 ) -> Result<(), Fault> {
     match reached.get(&process) {
-        Some(&(before, earlier)) if number < before => Err(Fault::WentBack {
-            op,
-            earlier,
-            key: None,
-            reached: before,
-            number,
-        }),
+        Some(&(before, earlier)) if number < before => {
+            Err(Fault::WentBack { op, earlier, key: None, reached: before, number })
+        }
         _ => Ok(()),
     }
 }
@@ -101,26 +93,16 @@ fn reach<K: Ord>(reached: &mut BTreeMap<K, (u64, OpId)>, key: K, number: u64, op
 
 /// Versions that the operation saw before it wrote the key itself.
 fn seen(history: &History, op: OpId) -> impl Iterator<Item = (Key, u64)> + '_ {
-    history
-        .accesses(op)
-        .filter_map(|(_, key, access)| match access {
-            Access::Read {
-                version: Some(version),
-                ..
-            }
-            | Access::Update {
-                version: Some(version),
-                ..
-            } => Some((key, version)),
-            _ => None,
-        })
+    history.accesses(op).filter_map(|(_, key, access)| match access {
+        Access::Read { version: Some(version), .. }
+        | Access::Update { version: Some(version), .. } => Some((key, version)),
+        _ => None,
+    })
 }
 
 fn written(history: &History, op: OpId) -> impl Iterator<Item = Key> + '_ {
-    history
-        .accesses(op)
-        .filter_map(|(_, key, access)| match access {
-            Access::Write { .. } | Access::Update { .. } => Some(key),
-            _ => None,
-        })
+    history.accesses(op).filter_map(|(_, key, access)| match access {
+        Access::Write { .. } | Access::Update { .. } => Some(key),
+        _ => None,
+    })
 }

@@ -53,26 +53,16 @@ impl Versions {
             if let Some(last) = last
                 && last.number == entry.number
             {
-                return Err(Fault::Fork {
-                    number: entry.number,
-                    first: last.op,
-                    second: entry.op,
-                });
+                return Err(Fault::Fork { number: entry.number, first: last.op, second: entry.op });
             }
             let dense = matches!(log, Log::Partial(_)) || entry.number == previous + 1;
             if entry.number <= previous || !dense {
-                return Err(Fault::LogGap {
-                    missing: previous + 1,
-                });
+                return Err(Fault::LogGap { missing: previous + 1 });
             }
             let committed = &mut self.committed[entry.op.0 as usize];
             if *committed != 0 {
                 let (first, second) = (*committed, entry.number);
-                return Err(Fault::CommittedTwice {
-                    op: entry.op,
-                    first,
-                    second,
-                });
+                return Err(Fault::CommittedTwice { op: entry.op, first, second });
             }
             *committed = entry.number;
             last = Some(entry);
@@ -122,11 +112,7 @@ impl Versions {
         for key in 0..keys {
             self.start[key + 1] += self.start[key];
         }
-        let empty = Version {
-            number: 0,
-            value: Value::ABSENT,
-            op: OpId(0),
-        };
+        let empty = Version { number: 0, value: Value::ABSENT, op: OpId(0) };
         self.all.clear();
         self.all.resize(self.start[keys] as usize, empty);
         self.len.clear();
@@ -136,14 +122,7 @@ impl Versions {
         for entry in log.entries() {
             for (_, key, access) in history.accesses(entry.op) {
                 if let Some(value) = written(access)? {
-                    self.push(
-                        key,
-                        Version {
-                            number: entry.number,
-                            value,
-                            op: entry.op,
-                        },
-                    );
+                    self.push(key, Version { number: entry.number, value, op: entry.op });
                 }
             }
         }
@@ -215,25 +194,15 @@ impl Versions {
         let versions = self.of(key);
         let until = versions.get(count).map_or(u64::MAX, |next| next.number);
         match count.checked_sub(1).and_then(|last| versions.get(last)) {
-            Some(version) => Span {
-                from: version.number,
-                until,
-                value: version.value,
-            },
-            None => Span {
-                from: 0,
-                until,
-                value: Value::ABSENT,
-            },
+            Some(version) => Span { from: version.number, until, value: version.value },
+            None => Span { from: 0, until, value: Value::ABSENT },
         }
     }
 
     /// Who wrote version `number` of `key`.
     pub(super) fn writer(&self, key: Key, number: u64) -> Option<(OpId, u64)> {
         let versions = self.of(key);
-        let index = versions
-            .binary_search_by_key(&number, |version| version.number)
-            .ok()?;
+        let index = versions.binary_search_by_key(&number, |version| version.number).ok()?;
         Some((versions[index].op, number))
     }
 

@@ -21,13 +21,8 @@ enum Loose {
     Some,
 }
 
-const EVERYWHERE: Window = Window {
-    from: 0,
-    from_key: Key(0),
-    until: u64::MAX,
-    until_key: Key(0),
-    loose: Loose::None,
-};
+const EVERYWHERE: Window =
+    Window { from: 0, from_key: Key(0), until: u64::MAX, until_key: Key(0), loose: Loose::None };
 
 impl Window {
     fn meet(&mut self, key: Key, span: Span) {
@@ -53,10 +48,7 @@ impl WhiteBox {
         self.positions.resize(history.len(), 0);
         self.own.clear();
         self.own.resize(history.key_count(), u32::MAX);
-        let mut floor = Floor {
-            position: 0,
-            op: OpId(0),
-        };
+        let mut floor = Floor { position: 0, op: OpId(0) };
         for event in history.events() {
             let op = event.op;
             match event.kind {
@@ -92,21 +84,12 @@ impl WhiteBox {
         if window.from >= window.until {
             return Err(self.torn(op, window).into());
         }
-        let real_time = matches!(
-            level,
-            Level::StrictSerializable | Level::StrongSnapshotIsolation
-        );
+        let real_time = matches!(level, Level::StrictSerializable | Level::StrongSnapshotIsolation);
         match number {
             Some(number) => {
                 if real_time && floor.position >= number {
                     let (past, position) = (floor.op, floor.position);
-                    return Err(Fault::CommitAgainstRealTime {
-                        op,
-                        number,
-                        past,
-                        position,
-                    }
-                    .into());
+                    return Err(Fault::CommitAgainstRealTime { op, number, past, position }.into());
                 }
                 match level {
                     Level::StrictSerializable | Level::Serializable => {
@@ -128,12 +111,9 @@ impl WhiteBox {
         let mut window = EVERYWHERE;
         for (_, key, access) in history.accesses(op) {
             let (value, version) = match access {
-                Access::Read { value, version }
-                | Access::Update {
-                    seen: value,
-                    version,
-                    ..
-                } => (value, version),
+                Access::Read { value, version } | Access::Update { seen: value, version, .. } => {
+                    (value, version)
+                }
                 Access::ReadNot { .. } => {
                     window.loose = Loose::Some;
                     continue;
@@ -155,14 +135,7 @@ impl WhiteBox {
                 };
                 if span.value != value {
                     let holds = span.value;
-                    return Err(Fault::WrongValue {
-                        op,
-                        key,
-                        version,
-                        seen: value,
-                        holds,
-                    }
-                    .into());
+                    return Err(Fault::WrongValue { op, key, version, seen: value, holds }.into());
                 }
                 window.meet(key, span);
             } else {
@@ -174,20 +147,10 @@ impl WhiteBox {
         }
         if let Some(snapshot) = history.op(op).snapshot() {
             if snapshot < window.from {
-                return Err(Fault::NotItsSnapshot {
-                    op,
-                    snapshot,
-                    key: window.from_key,
-                }
-                .into());
+                return Err(Fault::NotItsSnapshot { op, snapshot, key: window.from_key }.into());
             }
             if snapshot >= window.until {
-                return Err(Fault::NotItsSnapshot {
-                    op,
-                    snapshot,
-                    key: window.until_key,
-                }
-                .into());
+                return Err(Fault::NotItsSnapshot { op, snapshot, key: window.until_key }.into());
             }
             // A transaction may be validated again at a later base: only a reader stays here.
             if self.versions.committed(op).is_none() {
@@ -206,42 +169,19 @@ impl WhiteBox {
         number: u64,
     ) -> Result<(), Stop> {
         if number > window.until {
-            let (key, between) = (
-                window.until_key,
-                self.versions.writer(window.until_key, window.until),
-            );
-            return Err(Fault::NotTheStateCommittedOn {
-                op,
-                number,
-                key,
-                between,
-            }
-            .into());
+            let (key, between) =
+                (window.until_key, self.versions.writer(window.until_key, window.until));
+            return Err(Fault::NotTheStateCommittedOn { op, number, key, between }.into());
         }
         if number <= window.from {
             let key = window.from_key;
-            return Err(Fault::NotTheStateCommittedOn {
-                op,
-                number,
-                key,
-                between: None,
-            }
-            .into());
+            return Err(Fault::NotTheStateCommittedOn { op, number, key, between: None }.into());
         }
         if window.loose == Loose::Some {
             let base = number - 1;
             if let Err(key) = self.settle(history, op, base, number) {
-                let between = self
-                    .versions
-                    .before(key, number)
-                    .map(|last| (last.op, last.number));
-                return Err(Fault::NotTheStateCommittedOn {
-                    op,
-                    number,
-                    key,
-                    between,
-                }
-                .into());
+                let between = self.versions.before(key, number).map(|last| (last.op, last.number));
+                return Err(Fault::NotTheStateCommittedOn { op, number, key, between }.into());
             }
         }
         Ok(())
@@ -266,13 +206,7 @@ impl WhiteBox {
             if let Some(last) = self.versions.before(key, number) {
                 if last.number >= until {
                     let other = (last.op, last.number);
-                    return Err(Fault::LostUpdate {
-                        op,
-                        number,
-                        key,
-                        other,
-                    }
-                    .into());
+                    return Err(Fault::LostUpdate { op, number, key, other }.into());
                 }
                 from = from.max(last.number);
             }
@@ -330,15 +264,8 @@ impl WhiteBox {
             let mut written: Option<Key> = None;
             for (_, key, access) in history.accesses(op) {
                 let (value, version, wanted) = match access {
-                    Access::Read {
-                        value,
-                        version: None,
-                    }
-                    | Access::Update {
-                        seen: value,
-                        version: None,
-                        ..
-                    } => (value, None, true),
+                    Access::Read { value, version: None }
+                    | Access::Update { seen: value, version: None, .. } => (value, None, true),
                     Access::ReadNot { value, version } => (value, version, false),
                     Access::Write { .. } => {
                         written = Some(key);
@@ -393,11 +320,7 @@ fn check_own(history: &History, op: OpId, key: Key, seen: Value) -> Result<(), F
         }
         match access {
             Access::Write { value } => last = Some(value),
-            Access::Update {
-                seen: value,
-                value: next,
-                ..
-            } => {
+            Access::Update { seen: value, value: next, .. } => {
                 if last.is_some_and(|last| last != value) {
                     return Err(Fault::Internal { op, key });
                 }

@@ -98,24 +98,14 @@ impl Problem {
             }
             let txn = problem.ops.len() as u32;
             let wrote = own.iter().filter_map(|&(key, value)| Some((key, value?)));
-            problem
-                .writes
-                .extend(wrote.map(|(key, value)| Write { txn, key, value }));
+            problem.writes.extend(wrote.map(|(key, value)| Write { txn, key, value }));
             if entry.outcome == Outcome::Unknown && problem.writes.len() == problem.last_write() {
-                problem
-                    .reads
-                    .truncate(problem.read_start[txn as usize] as usize);
+                problem.reads.truncate(problem.read_start[txn as usize] as usize);
                 continue;
             }
             problem.ops.push(op);
-            let begin = if entry.recency == Recency::Snapshot {
-                0
-            } else {
-                entry.invoke
-            };
-            problem
-                .window
-                .push((begin + 1, entry.deadline().saturating_add(1)));
+            let begin = if entry.recency == Recency::Snapshot { 0 } else { entry.invoke };
+            problem.window.push((begin + 1, entry.deadline().saturating_add(1)));
             problem.certain.push(entry.outcome == Outcome::Ok);
             problem.read_start.push(problem.reads.len() as u32);
             problem.write_start.push(problem.writes.len() as u32);

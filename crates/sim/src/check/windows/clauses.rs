@@ -38,10 +38,7 @@ impl Clauses {
     fn push(&mut self, clause: Clause) -> u32 {
         let number = self.all.len() as u32;
         let mut next = [NONE; 3];
-        for (place, txn) in [clause.writer, clause.reader, clause.other]
-            .into_iter()
-            .enumerate()
-        {
+        for (place, txn) in [clause.writer, clause.reader, clause.other].into_iter().enumerate() {
             next[place] = self.first[txn as usize];
             self.first[txn as usize] = number << 2 | place as u32;
         }
@@ -108,12 +105,8 @@ impl<'p> Solver<'p> {
 
     /// Edges from the one possible writer of each value seen. Whatever was seen happened.
     fn read_from_unique(&mut self) -> Result<(), Conflict> {
-        let mut todo: Vec<Txn> = self
-            .problem
-            .txns()
-            .filter(|&txn| self.happened[txn as usize])
-            .rev()
-            .collect();
+        let mut todo: Vec<Txn> =
+            self.problem.txns().filter(|&txn| self.happened[txn as usize]).rev().collect();
         while let Some(txn) = todo.pop() {
             for read in self.problem.reads_of(txn) {
                 match self.only_writer(read) {
@@ -140,10 +133,8 @@ impl<'p> Solver<'p> {
         let Saw::Value(value) = entry.saw else {
             return Writers::Several;
         };
-        let mut writers = self
-            .problem
-            .writers(entry.key, value)
-            .filter(|&writer| writer != entry.txn);
+        let mut writers =
+            self.problem.writers(entry.key, value).filter(|&writer| writer != entry.txn);
         match (writers.next(), writers.next()) {
             (None, _) => Writers::None,
             (Some(writer), None) => Writers::One(writer),
@@ -208,16 +199,9 @@ impl<'p> Solver<'p> {
             Side::Satisfied => Ok(()),
             Side::Before => self.edge(other, writer),
             Side::After => self.edge(reader, other),
-            Side::Neither => Err(Conflict {
-                txns: vec![writer, reader, other],
-            }),
+            Side::Neither => Err(Conflict { txns: vec![writer, reader, other] }),
             Side::Open => {
-                self.clauses.push(Clause {
-                    writer,
-                    reader,
-                    other,
-                    open: true,
-                });
+                self.clauses.push(Clause { writer, reader, other, open: true });
                 self.trail.push(Change::ClauseAdded);
                 Ok(())
             }
@@ -265,12 +249,7 @@ impl<'p> Solver<'p> {
 
     fn look(&mut self, number: u32) -> Result<(), Conflict> {
         self.steps_left = self.steps_left.saturating_sub(1);
-        let Clause {
-            writer,
-            reader,
-            other,
-            ..
-        } = self.clauses.all[number as usize];
+        let Clause { writer, reader, other, .. } = self.clauses.all[number as usize];
         let side = self.side(writer, reader, other);
         if !matches!(side, Side::Open) {
             self.close(number);
@@ -279,9 +258,7 @@ impl<'p> Solver<'p> {
             Side::Satisfied | Side::Open => Ok(()),
             Side::Before => self.edge(other, writer),
             Side::After => self.edge(reader, other),
-            Side::Neither => Err(Conflict {
-                txns: vec![writer, reader, other],
-            }),
+            Side::Neither => Err(Conflict { txns: vec![writer, reader, other] }),
         }
     }
 
@@ -309,12 +286,7 @@ impl<'p> Solver<'p> {
     /// Whether paths decide the clause; its edge is added then.
     pub(super) fn decide_by_paths(&mut self, number: u32) -> Result<bool, Conflict> {
         self.steps_left = self.steps_left.saturating_sub(4);
-        let Clause {
-            writer,
-            reader,
-            other,
-            ..
-        } = self.clauses.all[number as usize];
+        let Clause { writer, reader, other, .. } = self.clauses.all[number as usize];
         let not_before = self.graph.reaches(writer, other);
         let not_after = self.graph.reaches(other, reader);
         if !not_before && !not_after {
@@ -322,9 +294,7 @@ impl<'p> Solver<'p> {
         }
         self.close(number);
         match (not_before, not_after) {
-            (true, true) => Err(Conflict {
-                txns: vec![writer, reader, other],
-            }),
+            (true, true) => Err(Conflict { txns: vec![writer, reader, other] }),
             (true, false) => self.edge(reader, other).map(|()| true),
             _ => self.edge(other, writer).map(|()| true),
         }

@@ -89,12 +89,7 @@ impl Graph {
         }
         let number = self.edges.len() as u32;
         let (next_out, next_in) = (self.out[a as usize], self.into[b as usize]);
-        self.edges.push(Edge {
-            from: a,
-            to: b,
-            next_out,
-            next_in,
-        });
+        self.edges.push(Edge { from: a, to: b, next_out, next_in });
         self.out[a as usize] = number;
         self.into[b as usize] = number;
         log.push(Undo::Edge);
@@ -113,15 +108,10 @@ impl Graph {
         loop {
             let bound = self.e(source);
             if self.e(target) < bound {
-                log.push(Undo::Earliest {
-                    txn: target,
-                    was: self.e(target),
-                });
+                log.push(Undo::Earliest { txn: target, was: self.e(target) });
                 self.earliest[target as usize] = bound;
                 if bound > self.l(target) {
-                    return Err(Conflict {
-                        txns: vec![source, target],
-                    });
+                    return Err(Conflict { txns: vec![source, target] });
                 }
                 self.changed.push(target);
                 let mut edge = self.out[target as usize];
@@ -144,15 +134,10 @@ impl Graph {
         loop {
             let bound = self.l(source);
             if self.l(target) > bound {
-                log.push(Undo::Latest {
-                    txn: target,
-                    was: self.l(target),
-                });
+                log.push(Undo::Latest { txn: target, was: self.l(target) });
                 self.latest[target as usize] = bound;
                 if bound < self.e(target) {
-                    return Err(Conflict {
-                        txns: vec![source, target],
-                    });
+                    return Err(Conflict { txns: vec![source, target] });
                 }
                 self.changed.push(target);
                 let mut edge = self.into[target as usize];
@@ -171,9 +156,7 @@ impl Graph {
     /// Whether `b` leads back to `a`. All of a ring has one window, so nothing else is visited.
     fn closes_ring(&mut self, a: Txn, b: Txn) -> bool {
         let window = (self.e(a), self.l(a));
-        self.search(b, a, usize::MAX, |graph, txn| {
-            (graph.e(txn), graph.l(txn)) == window
-        })
+        self.search(b, a, usize::MAX, |graph, txn| (graph.e(txn), graph.l(txn)) == window)
     }
 
     /// Whether edges lead from `a` to `b`. May miss a path that visits very many transactions.
@@ -208,9 +191,7 @@ impl Graph {
             }
             let mut edge = self.out[txn as usize];
             while edge != NONE {
-                let Edge {
-                    to: next, next_out, ..
-                } = self.edges[edge as usize];
+                let Edge { to: next, next_out, .. } = self.edges[edge as usize];
                 if self.stamp[next as usize] != self.now && inside(self, next) {
                     self.stamp[next as usize] = self.now;
                     self.work.push(next);

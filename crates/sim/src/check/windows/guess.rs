@@ -20,10 +20,7 @@ enum What {
     /// The writers that a read may still turn out to have seen, least likely first.
     Read { read: u32, left: Vec<Txn> },
     /// The other side of a clause, if it has not been tried: an edge.
-    Clause {
-        number: u32,
-        left: Option<(Txn, Txn)>,
-    },
+    Clause { number: u32, left: Option<(Txn, Txn)> },
 }
 
 /// How often a search begins anew with a clause that failed on both sides put first: the wrong
@@ -38,17 +35,12 @@ impl Solver<'_> {
         let mut restarts_left = RESTARTS;
         'search: loop {
             if self.steps_left == 0 {
-                return Verdict::Undecided(Undecided::Budget {
-                    steps: self.budget.steps,
-                });
+                return Verdict::Undecided(Undecided::Budget { steps: self.budget.steps });
             }
             match self.next_guess(&mut cursor) {
                 Some(guess) => guesses.push(guess),
                 None => {
-                    debug_assert!(
-                        self.order_holds(),
-                        "the order found does not explain the reads"
-                    );
+                    debug_assert!(self.order_holds(), "the order found does not explain the reads");
                     return Verdict::Ok;
                 }
             }
@@ -75,9 +67,7 @@ impl Solver<'_> {
                     }
                 }
                 if self.steps_left == 0 {
-                    return Verdict::Undecided(Undecided::Budget {
-                        steps: self.budget.steps,
-                    });
+                    return Verdict::Undecided(Undecided::Budget { steps: self.budget.steps });
                 }
             }
         }
@@ -86,11 +76,7 @@ impl Solver<'_> {
     /// Puts a clause that failed on both sides first. False if it is first already, or was not
     /// there before the guessing began.
     fn blame_clause(&mut self, failed: Option<Guess>) -> bool {
-        let Some(Guess {
-            what: What::Clause { number, .. },
-            ..
-        }) = failed
-        else {
+        let Some(Guess { what: What::Clause { number, .. }, .. }) = failed else {
             return false;
         };
         if number >= self.saturated || self.first.last() == Some(&number) {
@@ -105,22 +91,14 @@ impl Solver<'_> {
         for &number in self.first.iter().rev() {
             if self.clauses.all[number as usize].open {
                 let what = What::Clause { number, left: None };
-                return Some(Guess {
-                    trail: self.trail.len(),
-                    cursor: *cursor,
-                    what,
-                });
+                return Some(Guess { trail: self.trail.len(), cursor: *cursor, what });
             }
         }
         while let Some(&read) = self.ambiguous.get(cursor.0) {
             if self.from[read as usize] == NONE {
                 let left = self.candidates(read);
                 let what = What::Read { read, left };
-                return Some(Guess {
-                    trail: self.trail.len(),
-                    cursor: *cursor,
-                    what,
-                });
+                return Some(Guess { trail: self.trail.len(), cursor: *cursor, what });
             }
             cursor.0 += 1;
         }
@@ -128,11 +106,7 @@ impl Solver<'_> {
             if clause.open {
                 let number = cursor.1 as u32;
                 let what = What::Clause { number, left: None };
-                return Some(Guess {
-                    trail: self.trail.len(),
-                    cursor: *cursor,
-                    what,
-                });
+                return Some(Guess { trail: self.trail.len(), cursor: *cursor, what });
             }
             cursor.1 += 1;
         }
@@ -169,23 +143,14 @@ impl Solver<'_> {
 
     /// The two edges that satisfy a clause, the likelier one first.
     fn sides(&self, number: u32) -> ((Txn, Txn), (Txn, Txn)) {
-        let Clause {
-            writer,
-            reader,
-            other,
-            ..
-        } = self.clauses.all[number as usize];
+        let Clause { writer, reader, other, .. } = self.clauses.all[number as usize];
         let graph = &self.graph;
         let (before, after) = ((other, writer), (reader, other));
         let middle = graph.middle(other);
         // How far `other` stands on the wrong side of each.
         let past_writer = middle.saturating_sub(graph.middle(writer));
         let short_of_reader = graph.middle(reader).saturating_sub(middle);
-        if past_writer <= short_of_reader {
-            (before, after)
-        } else {
-            (after, before)
-        }
+        if past_writer <= short_of_reader { (before, after) } else { (after, before) }
     }
 
     /// Takes the read to have seen what `writer` left. Whatever that makes happen happens.
@@ -272,15 +237,7 @@ impl Solver<'_> {
             let of_writer = self.graph.middle(writer);
             let happened = self.happened[writer as usize];
             let past = of_writer <= middle;
-            (
-                happened,
-                past,
-                if past {
-                    of_writer
-                } else {
-                    u64::MAX - of_writer
-                },
-            )
+            (happened, past, if past { of_writer } else { u64::MAX - of_writer })
         });
     }
 
@@ -291,9 +248,7 @@ impl Solver<'_> {
         }
         let writes = self.problem.writes_of(txn);
         let mut writes = writes.map(|write| self.problem.writes[write as usize]);
-        writes
-            .find(|write| write.key == key)
-            .map(|write| write.value)
+        writes.find(|write| write.key == key).map(|write| write.value)
     }
 
     fn undo(&mut self, mark: usize) {

@@ -7,11 +7,8 @@ use crate::history::{History, OpId};
 impl Solver<'_> {
     /// Replays the order found against the values seen.
     pub(super) fn order_holds(&self) -> bool {
-        let txns: Vec<Txn> = self
-            .problem
-            .txns()
-            .filter(|&txn| self.happened[txn as usize])
-            .collect();
+        let txns: Vec<Txn> =
+            self.problem.txns().filter(|&txn| self.happened[txn as usize]).collect();
         let mut all = vec![super::INITIAL];
         all.extend(&txns);
         let Some(order) = self.graph.order(&all) else {
@@ -47,10 +44,7 @@ impl Solver<'_> {
         let mut ops: Vec<OpId> = Vec::new();
         let events: Vec<OpId> = history.events().map(|event| event.op).collect();
         let add_event = |moment: u32, ops: &mut Vec<OpId>| {
-            if let Some(&op) = moment
-                .checked_sub(1)
-                .and_then(|index| events.get(index as usize))
-            {
+            if let Some(&op) = moment.checked_sub(1).and_then(|index| events.get(index as usize)) {
                 ops.push(op);
             }
         };
