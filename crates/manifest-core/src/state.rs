@@ -8,7 +8,8 @@
 
 use object_store::UpdateVersion;
 
-use crate::format::head::{Head, SegmentRef};
+use crate::format::directory::SegmentRef;
+use crate::format::head::Head;
 use crate::format::record::{RecordView, RunEnd, skip_to, verify_run};
 use crate::format::segment::Segment;
 use crate::format::{Damage, expect, expect_hash};

@@ -6,6 +6,7 @@
 //! and never encodes a record twice.
 
 mod cursor;
+pub(crate) mod directory;
 pub(crate) mod head;
 pub(crate) mod record;
 pub(crate) mod segment;
@@ -13,7 +14,7 @@ pub(crate) mod segment;
 mod tests;
 
 pub(crate) use cursor::Cursor;
-pub(crate) use head::ObjectName;
+pub(crate) use directory::ObjectName;
 pub use record::CommitId;
 
 /// The number of this format.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::head::SegmentRef;
+use super::directory::SegmentRef;
 use super::record::{RunEnd, verify_run};
 use super::{Cursor, DIGEST_LEN, Damage, FORMAT, expect, expect_hash, xxh3};
 

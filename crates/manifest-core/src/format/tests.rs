@@ -6,6 +6,7 @@ use bytes::Bytes;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::directory::*;
 use super::head::*;
 use super::record::*;
 use super::segment::{self, Segment, SegmentHeader};
