@@ -114,6 +114,10 @@ fn causes_of(class: Class) -> &'static [(&'static str, Option<Test>)] {
             ("a scan misses or repeats keys at its boundary", None),
             ("two versions of one key are applied in the wrong order", None),
         ],
+        Class::JudgesDisagree => &[
+            ("a checker is wrong: keep this seed and report it", None),
+            ("a rule is missing among those that are checked at the event", None),
+        ],
         _ => &[
             ("a check is made once instead of at every edit", None),
             ("a request is sent that the operation does not need", None),

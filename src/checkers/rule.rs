@@ -36,6 +36,8 @@ pub enum Class {
     OrphanLeak,
     /// An operation costs more requests than its budget.
     OverBudget,
+    /// The judges of the simulator disagree about a run.
+    JudgesDisagree,
 }
 
 impl Class {
@@ -64,6 +66,7 @@ impl Class {
             }
             Class::OrphanLeak => "objects stay although nothing can reach them",
             Class::OverBudget => "an operation costs more requests than its budget",
+            Class::JudgesDisagree => "the judges of the simulator disagree: one of them is wrong",
         }
     }
 }
@@ -120,11 +123,13 @@ pub enum Rule {
     RequestBudget,
     /// The clients' history alone is strictly serializable.
     HistorySerializable,
+    /// A history that the judge and the white box accept has an order that explains its values.
+    JudgesAgree,
 }
 
 impl Rule {
     /// Every rule, in the order of declaration.
-    pub const ALL: [Rule; 21] = [
+    pub const ALL: [Rule; 22] = [
         Rule::RootParent,
         Rule::AcknowledgedPresent,
         Rule::ReadsStillHold,
@@ -146,6 +151,7 @@ impl Rule {
         Rule::Progress,
         Rule::RequestBudget,
         Rule::HistorySerializable,
+        Rule::JudgesAgree,
     ];
 
     /// The sentence that must hold.
@@ -175,6 +181,7 @@ impl Rule {
             Rule::Progress => "without faults everything completes",
             Rule::RequestBudget => "an operation makes exactly the requests of its budget",
             Rule::HistorySerializable => "the clients' history alone is strictly serializable",
+            Rule::JudgesAgree => "the judges agree about a run",
         }
     }
 
@@ -197,6 +204,7 @@ impl Rule {
             Rule::ReadFresh => Class::StaleRead,
             Rule::ConflictReal | Rule::Progress => Class::StuckProgress,
             Rule::RequestBudget => Class::OverBudget,
+            Rule::JudgesAgree => Class::JudgesDisagree,
         }
     }
 
@@ -224,7 +232,7 @@ impl Rule {
             | Rule::BytesIntact => "src/systems/manifest/audit.rs",
             Rule::RequestBudget => "src/checkers/budget.rs",
             Rule::Progress => "src/world.rs",
-            Rule::HistorySerializable => "crates/sim/src/check",
+            Rule::HistorySerializable | Rule::JudgesAgree => "src/checkers/whole.rs",
         }
     }
 

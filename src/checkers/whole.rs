@@ -123,7 +123,7 @@ impl Judge {
             Verdict::Undecided(_) => sim::count("check.values_undecided"),
             Verdict::Violated(why) => {
                 let what = format!("no order of the operations explains the values that clients saw: {why:?}");
-                self.broken(Rule::HistorySerializable, sim::ProcessId::WORLD, what, &[]);
+                self.broken(Rule::JudgesAgree, sim::ProcessId::WORLD, what, &[]);
             }
         }
     }

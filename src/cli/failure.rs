@@ -35,17 +35,19 @@ impl Exit {
     pub fn of(key: &GroupKey) -> Exit {
         match key {
             GroupKey::Rule(Rule::Progress) => Exit::NoProgress,
+            GroupKey::Rule(Rule::JudgesAgree) => Exit::Simulator,
             GroupKey::Rule(_) => Exit::Safety,
             GroupKey::Panic(_) => Exit::Panic,
             GroupKey::NotDeterministic => Exit::NotDeterministic,
         }
     }
 
-    /// The code for several kinds of failure at once. Runs that differ make every other verdict
-    /// doubtful, so they come first; then safety, panics, progress.
+    /// The code for several kinds of failure at once. A simulator that is wrong, or runs that
+    /// differ, make every other verdict doubtful, so they come first; then safety, panics, progress.
     #[must_use]
     pub fn of_all<'a>(keys: impl IntoIterator<Item = &'a GroupKey>) -> Exit {
         let weight = |exit: &Exit| match exit {
+            Exit::Simulator => 5,
             Exit::NotDeterministic => 4,
             Exit::Safety => 3,
             Exit::Panic => 2,

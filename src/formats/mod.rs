@@ -18,6 +18,8 @@ mod event;
 pub mod judge;
 mod model;
 pub mod term;
+#[cfg(test)]
+mod tests;
 
 use std::io::BufRead;
 

@@ -180,6 +180,16 @@ fn line(row: &Row, evidence: bool) -> Line {
     }
 }
 
+/// An answer as its client sees it. The store writes 0 where the connection broke and 1 where no
+/// answer came in time.
+fn answer(detail: &str) -> String {
+    match detail.rsplit_once(" -> ") {
+        Some((request, "0")) => format!("connection lost: {request}"),
+        Some((request, "1")) => format!("no answer in time: {request}"),
+        _ => format!("answer: {detail}"),
+    }
+}
+
 /// One event in words.
 #[must_use]
 pub fn row_text(row: &Row) -> String {
@@ -188,7 +198,7 @@ pub fn row_text(row: &Row) -> String {
         Kind::Invoke => format!("begins {detail} (operation {})", row.a),
         Kind::Request => detail.to_owned(),
         Kind::Apply => format!("in the store: {detail}"),
-        Kind::Reply => format!("answer: {detail}"),
+        Kind::Reply => answer(detail),
         Kind::Fault => format!("FAULT {}", detail.trim_start_matches("fault.").replace('_', " ")),
         Kind::Crash => String::from("CRASH"),
         Kind::Restart => String::from("starts again"),
