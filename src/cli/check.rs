@@ -52,10 +52,8 @@ fn parse_model(text: &str) -> Result<Model, formats::ModelError> {
 /// If the file cannot be read as a history.
 pub fn run(args: &CheckArgs) -> Result<Exit, UsageError> {
     let name = args.file.display().to_string();
-    let unreadable = |source: formats::FormatError| UsageError::History {
-        path: name.clone(),
-        source,
-    };
+    let unreadable =
+        |source: formats::FormatError| UsageError::History { path: name.clone(), source };
     let recorded = if name == "-" {
         formats::read(stdin().lock(), args.model)
     } else {
@@ -103,12 +101,7 @@ pub fn to_text(name: &str, recorded: &Recorded, judgement: &Judgement) -> String
         }
         Decision::Fail(examples) => {
             for example in examples {
-                let _ = writeln!(
-                    text,
-                    "\n  {}   {} operations",
-                    example.name,
-                    example.ops.len()
-                );
+                let _ = writeln!(text, "\n  {}   {} operations", example.name, example.ops.len());
                 for sentence in &example.sentences {
                     let _ = writeln!(text, "    {sentence}");
                 }
@@ -196,8 +189,5 @@ fn to_html(name: &str, recorded: &Recorded, judgement: &Judgement) -> String {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

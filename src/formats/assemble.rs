@@ -32,11 +32,9 @@ impl Assembler {
     pub(super) fn new(model: Model, source: Source) -> Self {
         let model = match (model, source) {
             // The log says which compare-and-set looked and did not find.
-            (Model::Register { initial, nil, .. }, Source::EtcdLog) => Model::Register {
-                initial,
-                nil,
-                failed: FailedCompare::Differs,
-            },
+            (Model::Register { initial, nil, .. }, Source::EtcdLog) => {
+                Model::Register { initial, nil, failed: FailedCompare::Differs }
+            }
             (model, _) => model,
         };
         let mut names = NameTable::default();
@@ -50,11 +48,7 @@ impl Assembler {
             processes: BTreeMap::new(),
             open: BTreeMap::new(),
         };
-        if let Model::Register {
-            initial: Initial::Number(number),
-            ..
-        } = model
-        {
+        if let Model::Register { initial: Initial::Number(number), .. } = model {
             // The value that keys start with is told to the checker as absence.
             assembler.values.insert(number.to_string(), Value::ABSENT);
             assembler.names.values[0] = number.to_string();
@@ -67,30 +61,18 @@ impl Assembler {
             // Shapes were checked at the invoke; what is left cannot fail.
             let _ = self.accesses(&open, None, 0);
         }
-        Recorded {
-            history: self.history,
-            names: self.names,
-            model: self.model,
-        }
+        Recorded { history: self.history, names: self.names, model: self.model }
     }
 
     pub(super) fn add(&mut self, event: Event) -> Result<(), FormatError> {
-        let wrong = |what: String| FormatError::Event {
-            line: event.line,
-            what,
-        };
+        let wrong = |what: String| FormatError::Event { line: event.line, what };
         let process = self.process(&event.process);
         if event.kind == EventType::Invoke {
             if let Some(open) = self.open.remove(&process) {
                 self.accesses(&open, None, event.line)?;
             }
             let op = self.history.invoke(process, event.line);
-            let open = Open {
-                op,
-                f: event.f,
-                key: event.key,
-                value: event.value,
-            };
+            let open = Open { op, f: event.f, key: event.key, value: event.value };
             self.open.insert(process, open);
             return Ok(());
         }
@@ -130,13 +112,7 @@ impl Assembler {
     /// A failed compare-and-set may still say what the register did not hold; whatever else
     /// failed keeps its writes, which nobody may see.
     fn failed(&mut self, open: &Open, line: u64) -> Result<Outcome, FormatError> {
-        let differs = matches!(
-            self.model,
-            Model::Register {
-                failed: FailedCompare::Differs,
-                ..
-            }
-        );
+        let differs = matches!(self.model, Model::Register { failed: FailedCompare::Differs, .. });
         if differs
             && open.f == "cas"
             && let Some([from, _]) = open.value.list()
@@ -263,14 +239,8 @@ impl Assembler {
     }
 
     fn letters(&mut self, value: &Term) -> Vec<Value> {
-        let text = if *value == Term::Nil {
-            String::new()
-        } else {
-            value.print()
-        };
-        text.chars()
-            .map(|letter| self.named(letter.to_string()))
-            .collect()
+        let text = if *value == Term::Nil { String::new() } else { value.print() };
+        text.chars().map(|letter| self.named(letter.to_string())).collect()
     }
 
     fn mutex(&mut self, open: &Open) -> Option<()> {
@@ -293,11 +263,7 @@ impl Assembler {
                 };
                 for (account, balance) in accounts {
                     // An account of nil balance does not exist.
-                    let balance = if *balance == Term::Nil {
-                        0
-                    } else {
-                        balance.int()?
-                    };
+                    let balance = if *balance == Term::Nil { 0 } else { balance.int()? };
                     let key = self.key(Some(account));
                     self.history.read(open.op, key, Value(balance as u64), None);
                 }
@@ -319,8 +285,7 @@ impl Assembler {
         match (open.f.as_str(), seen) {
             ("add", _) => self.history.add(open.op, key, open.value.int()?),
             ("read", Some(value)) => {
-                self.history
-                    .read(open.op, key, Value(value.int()? as u64), None);
+                self.history.read(open.op, key, Value(value.int()? as u64), None);
             }
             ("read", None) => self.history.read_unknown(open.op, key),
             _ => return None,
@@ -363,10 +328,7 @@ impl Assembler {
         let key = self.key(Some(micro.get(1)?));
         let value = micro.get(2).unwrap_or(&Term::Nil);
         let version = |at: usize| {
-            micro
-                .get(at)
-                .and_then(Term::int)
-                .and_then(|number| u64::try_from(number).ok())
+            micro.get(at).and_then(Term::int).and_then(|number| u64::try_from(number).ok())
         };
         let lists = matches!(self.model, Model::ListAppend(_));
         match micro.first()?.text()? {

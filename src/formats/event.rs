@@ -51,33 +51,20 @@ impl<R: BufRead> Events<R> {
         let mut line = 1;
         loop {
             let buffer = input.fill_buf().map_err(FormatError::Read)?;
-            let blank = buffer
-                .iter()
-                .take_while(|byte| byte.is_ascii_whitespace())
-                .count();
-            line += buffer[..blank]
-                .iter()
-                .filter(|&&byte| byte == b'\n')
-                .count() as u64;
+            let blank = buffer.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+            line += buffer[..blank].iter().filter(|&&byte| byte == b'\n').count() as u64;
             let first = buffer.get(blank).copied();
             let at_end = buffer.is_empty();
             input.consume(blank);
             match first {
                 Some(b'{' | b'[' | b'(' | b';' | b'#') => {
-                    return Ok(Events {
-                        input: Input::Maps(Terms::new(input, line)),
-                    });
+                    return Ok(Events { input: Input::Maps(Terms::new(input, line)) });
                 }
                 Some(_) => {
-                    return Ok(Events {
-                        input: Input::Log { lines: input, line },
-                    });
+                    return Ok(Events { input: Input::Log { lines: input, line } });
                 }
                 None if at_end => {
-                    return Err(FormatError::Syntax {
-                        line,
-                        what: "the file is empty".to_owned(),
-                    });
+                    return Err(FormatError::Syntax { line, what: "the file is empty".to_owned() });
                 }
                 None => {}
             }
@@ -118,10 +105,7 @@ impl<R: BufRead> Events<R> {
 }
 
 fn wrong(line: u64, what: impl Into<String>) -> FormatError {
-    FormatError::Event {
-        line,
-        what: what.into(),
-    }
+    FormatError::Event { line, what: what.into() }
 }
 
 fn kind(text: &str) -> Option<EventType> {
@@ -139,10 +123,7 @@ fn log_event(text: &str, line: u64) -> Result<Option<Event>, FormatError> {
     let Some((prefix, rest)) = text.split_once(" - ") else {
         return match text.trim() {
             "" => Ok(None),
-            _ => Err(FormatError::Syntax {
-                line,
-                what: "no format that is known here".to_owned(),
-            }),
+            _ => Err(FormatError::Syntax { line, what: "no format that is known here".to_owned() }),
         };
     };
     if !prefix.contains("jepsen.util") {
@@ -152,10 +133,7 @@ fn log_event(text: &str, line: u64) -> Result<Option<Event>, FormatError> {
     let Some(Ok(process)) = words.next().map(str::parse) else {
         return Ok(None);
     };
-    let word = |word: Option<&str>| {
-        word.and_then(|word| word.strip_prefix(':'))
-            .map(str::to_owned)
-    };
+    let word = |word: Option<&str>| word.and_then(|word| word.strip_prefix(':')).map(str::to_owned);
     let kind = word(words.next()).and_then(|text| kind(&text));
     let kind = kind.ok_or_else(|| wrong(line, "expected :invoke, :ok, :fail or :info"))?;
     let f = word(words.next()).ok_or_else(|| wrong(line, "expected an operation"))?;
@@ -165,23 +143,12 @@ fn log_event(text: &str, line: u64) -> Result<Option<Event>, FormatError> {
         None => Term::Nil,
     };
     let process = Term::Int(process);
-    Ok(Some(Event {
-        line,
-        kind,
-        process,
-        f,
-        key: None,
-        value,
-        commit: None,
-    }))
+    Ok(Some(Event { line, kind, process, f, key: None, value, commit: None }))
 }
 
 fn map_event(term: &Term, line: u64) -> Result<Option<Event>, FormatError> {
     if !matches!(term, Term::Map(_)) {
-        return Err(wrong(
-            line,
-            format!("expected an operation as a map, found {}", short(term)),
-        ));
+        return Err(wrong(line, format!("expected an operation as a map, found {}", short(term))));
     }
     let process = term.get("process").cloned().unwrap_or(Term::Int(0));
     if process.text().is_some_and(|name| name == "nemesis") {
@@ -190,21 +157,10 @@ fn map_event(term: &Term, line: u64) -> Result<Option<Event>, FormatError> {
     let Some(text) = term.get("type").and_then(Term::text) else {
         return Err(wrong(line, "an operation without a type"));
     };
-    let kind = kind(text).ok_or_else(|| {
-        wrong(
-            line,
-            format!("type {text:?} is none of invoke, ok, fail, info"),
-        )
-    })?;
-    let f = term
-        .get("f")
-        .and_then(Term::text)
-        .unwrap_or("txn")
-        .to_owned();
-    let commit = term
-        .get("commit")
-        .and_then(Term::int)
-        .and_then(|n| u64::try_from(n).ok());
+    let kind = kind(text)
+        .ok_or_else(|| wrong(line, format!("type {text:?} is none of invoke, ok, fail, info")))?;
+    let f = term.get("f").and_then(Term::text).unwrap_or("txn").to_owned();
+    let commit = term.get("commit").and_then(Term::int).and_then(|n| u64::try_from(n).ok());
     Ok(Some(Event {
         line,
         kind,

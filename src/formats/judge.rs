@@ -46,11 +46,7 @@ pub struct Counterexample {
 /// Judges a recorded history by its model.
 #[must_use]
 pub fn judge(recorded: &Recorded, budget: Budget) -> Judgement {
-    let Recorded {
-        history,
-        names,
-        model,
-    } = recorded;
+    let Recorded { history, names, model } = recorded;
     match model {
         Model::Register { .. } | Model::Text | Model::Mutex => order(history, names, budget),
         Model::Transactions => transactions(history, names, budget),
@@ -63,11 +59,7 @@ pub fn judge(recorded: &Recorded, budget: Budget) -> Judgement {
 }
 
 fn decided(examples: Vec<Counterexample>, remarks: Vec<String>) -> Judgement {
-    let decision = if examples.is_empty() {
-        Decision::Pass
-    } else {
-        Decision::Fail(examples)
-    };
+    let decision = if examples.is_empty() { Decision::Pass } else { Decision::Fail(examples) };
     Judgement { decision, remarks }
 }
 
@@ -76,16 +68,12 @@ fn order(history: &History, names: &NameTable, budget: Budget) -> Judgement {
     let assume = Assumptions::default();
     match linear::check(history, assume, budget) {
         Verdict::Ok => decided(Vec::new(), Vec::new()),
-        Verdict::Violated(bad) => decided(
-            vec![explain_order(history, names, &bad, assume)],
-            Vec::new(),
-        ),
+        Verdict::Violated(bad) => {
+            decided(vec![explain_order(history, names, &bad, assume)], Vec::new())
+        }
         Verdict::Undecided(reason) => {
             let decision = Decision::Undecided(undecided(reason));
-            Judgement {
-                decision,
-                remarks: Vec::new(),
-            }
+            Judgement { decision, remarks: Vec::new() }
         }
     }
 }
@@ -114,12 +102,7 @@ fn explain_order(
         ));
     }
     let lanes = lanes(history, &ops, names);
-    Counterexample {
-        name: "no-order".to_owned(),
-        ops,
-        sentences,
-        lanes,
-    }
+    Counterexample { name: "no-order".to_owned(), ops, sentences, lanes }
 }
 
 /// Transactions: by values, and by commit numbers where clients were told any.
@@ -136,12 +119,7 @@ fn transactions(history: &History, names: &NameTable, budget: Budget) -> Judgeme
         let lanes = lanes(history, &ops, names);
         let sentences = vec![fault.sentence(history, names)];
         let name = fault.rule().to_owned();
-        let example = Counterexample {
-            name,
-            ops,
-            sentences,
-            lanes,
-        };
+        let example = Counterexample { name, ops, sentences, lanes };
         match &mut judgement.decision {
             Decision::Fail(examples) => examples.push(example),
             decision => {

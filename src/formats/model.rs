@@ -102,11 +102,7 @@ impl Model {
                     Initial::Nil => "nil".to_owned(),
                     Initial::Number(number) => number.to_string(),
                 };
-                let nil = if *nil == NilRead::Free {
-                    ", nil reads free"
-                } else {
-                    ""
-                };
+                let nil = if *nil == NilRead::Free { ", nil reads free" } else { "" };
                 format!("cas-register (initial {initial}{nil})")
             }
             Model::Text => "kv (get, put, append)".to_owned(),
@@ -129,18 +125,15 @@ impl FromStr for Model {
         let lower = text.to_ascii_lowercase();
         let wrong = || ModelError(text.to_owned());
         let name = lower.split([' ', ',', '/', '(']).next().unwrap_or_default();
-        let level = match lower.split_once('/') {
+        let graph = matches!(name, "list-append" | "rw-register");
+        let level = match lower.split_once('/').filter(|_| graph) {
             Some((_, level)) => Some(level_named(level.trim()).ok_or_else(wrong)?),
             None => None,
         };
         Ok(match name {
             "register" | "cas-register" => Model::Register {
                 initial: initial(&lower).ok_or_else(wrong)?,
-                nil: if lower.contains("free") {
-                    NilRead::Free
-                } else {
-                    NilRead::Absent
-                },
+                nil: if lower.contains("free") { NilRead::Free } else { NilRead::Absent },
                 failed: FailedCompare::Nothing,
             },
             "kv" => Model::Text,
@@ -159,18 +152,14 @@ impl FromStr for Model {
 
 fn level_named(text: &str) -> Option<Isolation> {
     let name = text.split_whitespace().next()?;
-    Isolation::ALL
-        .into_iter()
-        .find(|level| level.name() == name)
+    Isolation::ALL.into_iter().find(|level| level.name() == name)
 }
 
 fn initial(text: &str) -> Option<Initial> {
     let Some((_, rest)) = text.split_once("initial") else {
         return Some(Initial::Nil);
     };
-    let word = rest
-        .split([' ', '=', ')', ','])
-        .find(|word| !word.is_empty())?;
+    let word = rest.split([' ', '=', ')', ',']).find(|word| !word.is_empty())?;
     match word {
         "nil" => Some(Initial::Nil),
         number => number.parse().ok().map(Initial::Number),
@@ -185,10 +174,7 @@ pub(super) fn guess(events: &[Event], source: Source) -> Result<Model, FormatErr
     let fs: BTreeSet<&str> = events.iter().map(|event| event.f.as_str()).collect();
     let has = |f: &str| fs.contains(f);
     let keyed = events.iter().any(|event| event.key.is_some());
-    let micro: BTreeSet<&str> = events
-        .iter()
-        .flat_map(|event| micro_ops(&event.value))
-        .collect();
+    let micro: BTreeSet<&str> = events.iter().flat_map(|event| micro_ops(&event.value)).collect();
     let model = if has("transfer") || (only_maps(events) && has("read")) {
         Model::Bank
     } else if has("acquire") || has("release") {
@@ -204,9 +190,7 @@ pub(super) fn guess(events: &[Event], source: Source) -> Result<Model, FormatErr
     } else if has("get") || has("put") || (keyed && has("append")) {
         Model::Text
     } else if has("add") {
-        let lists = events
-            .iter()
-            .any(|event| event.f == "read" && event.value.list().is_some());
+        let lists = events.iter().any(|event| event.f == "read" && event.value.list().is_some());
         if lists { Model::Set } else { Model::Counter }
     } else if has("read") || has("write") || has("cas") {
         match source {
@@ -215,9 +199,7 @@ pub(super) fn guess(events: &[Event], source: Source) -> Result<Model, FormatErr
         }
     } else {
         let found: Vec<&str> = fs.into_iter().take(8).collect();
-        return Err(FormatError::NoModel {
-            found: found.join(", "),
-        });
+        return Err(FormatError::NoModel { found: found.join(", ") });
     };
     Ok(model)
 }
@@ -229,17 +211,11 @@ fn micro_ops(value: &Term) -> impl Iterator<Item = &str> {
 }
 
 fn has_versions(events: &[Event]) -> bool {
-    let lists = events
-        .iter()
-        .filter_map(|event| event.value.list())
-        .flatten();
+    let lists = events.iter().filter_map(|event| event.value.list()).flatten();
     lists.filter_map(Term::list).any(|micro| micro.len() > 3)
 }
 
 fn only_maps(events: &[Event]) -> bool {
-    let mut reads = events
-        .iter()
-        .filter(|event| event.value != Term::Nil)
-        .peekable();
+    let mut reads = events.iter().filter(|event| event.value != Term::Nil).peekable();
     reads.peek().is_some() && reads.all(|event| matches!(event.value, Term::Map(_)))
 }

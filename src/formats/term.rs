@@ -64,9 +64,7 @@ impl Term {
             return None;
         };
         let found = entries.iter().find(|(key, _)| key.text() == Some(name));
-        found
-            .map(|(_, value)| value)
-            .filter(|value| **value != Term::Nil)
+        found.map(|(_, value)| value).filter(|value| **value != Term::Nil)
     }
 
     /// A short text that is the same for the same term.
@@ -120,12 +118,7 @@ const TEXT_MAX: usize = 16 << 20;
 impl<R: BufRead> Terms<R> {
     /// Reads from `input`, whose first line is line `line`.
     pub fn new(input: R, line: u64) -> Self {
-        Terms {
-            input,
-            line,
-            depth: 0,
-            wrapped: Wrapped::Unknown,
-        }
+        Terms { input, line, depth: 0, wrapped: Wrapped::Unknown }
     }
 
     /// The next term of the sequence and the line on which it begins; one vector or list around
@@ -163,19 +156,11 @@ impl<R: BufRead> Terms<R> {
     }
 
     fn wrong(&self, what: impl Into<String>) -> FormatError {
-        FormatError::Syntax {
-            line: self.line,
-            what: what.into(),
-        }
+        FormatError::Syntax { line: self.line, what: what.into() }
     }
 
     fn peek(&mut self) -> Result<Option<u8>, FormatError> {
-        Ok(self
-            .input
-            .fill_buf()
-            .map_err(FormatError::Read)?
-            .first()
-            .copied())
+        Ok(self.input.fill_buf().map_err(FormatError::Read)?.first().copied())
     }
 
     fn bump(&mut self) -> Result<Option<u8>, FormatError> {

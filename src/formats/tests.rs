@@ -27,7 +27,15 @@ fn etcd_log() {
          INFO  jepsen.util - 0\t:ok\t:write\t1\n\
          INFO  jepsen.util - 1\t:invoke\t:cas\t[1 2]\n\
          INFO  jepsen.util - 1\t:fail\t:cas\t[1 2]\n",
-        expect![[""]],
+        expect![[r#"
+            FAIL   FILE   2 operations   cas-register (initial nil)
+
+              no-order   2 operations
+                no order of these 2 operations explains what they saw; without any one of them there is one
+
+                T0 p0  |---|             write x=1
+                T1 p1          |---|     x is not 1
+        "#]],
     );
 }
 
@@ -42,7 +50,18 @@ fn jepsen_edn() {
           {:process 1, :type :ok, :f :read, :value 1}\n\
           {:process 1, :type :invoke, :f :read, :value nil}\n\
           {:process 1, :type :ok, :f :read, :value 0}]\n",
-        expect![[""]],
+        expect![[r#"
+            FAIL   FILE   3 operations   cas-register (initial 0, nil reads free)
+
+              no-order   3 operations
+                T1 saw x=1, which T0 wrote
+                T1 ended at 6, before T2 began at 7
+                T2 saw x=0, which T0 replaced (it comes after the initial state): so T2 comes before T0
+
+                T0 p0  |···················· write x=1 (outcome unknown)
+                T1 p1      |---|             read x -> 1
+                T2 p1              |---|     read x -> 0
+        "#]],
     );
 }
 
@@ -53,7 +72,18 @@ fn jepsen_json() {
             {"type":"ok","process":0,"value":[["append",1,10]]},
             {"type":"invoke","process":0,"value":[["r",1,null]]},
             {"type":"ok","process":0,"value":[["r",1,[]]]}]"#,
-        expect![[""]],
+        expect![[r#"
+            FAIL   FILE   2 operations   list-append / strict-serializable
+
+              G-single-process   2 operations
+                T1 read 1=nil, before T0 wrote 10
+                T0 ended at 2, before T1 of the same process began at 3
+
+                T0 p0  |---|             append 1 10
+                T1 p0          |---|     read 1 -> []
+
+              note   what was found leaves serializable possible
+        "#]],
     );
 }
 
@@ -67,7 +97,22 @@ fn own_ndjson_with_versions() {
 {"type":"invoke","process":1,"f":"txn","value":[["r","x"]]}
 {"type":"ok","process":1,"f":"txn","value":[["r","x",null,0]]}
 "#,
-        expect![[""]],
+        expect![[r#"
+            FAIL   FILE   3 operations   transactions / strict-serializable
+
+              no-order   2 operations
+                T0 ended at 2, before T2 began at 5
+                T2 still saw x=nil, the initial state, after T0, which wrote the key
+
+                T0 p0  |---|             write x=1
+                T2 p1          |---|     read x -> nil
+
+              stale-read   2 operations
+                T2 (p1 at 5) saw a version of x that T0 (p0 at 1), commit 1, had replaced; T0 (p0 at 1) had ended before, at commit 1
+
+                T0 p0  |---|             write x=1
+                T2 p1          |---|     read x -> nil
+        "#]],
     );
 }
 
@@ -80,7 +125,9 @@ fn porcupine_text() {
          {:process 0, :type :ok, :f :append, :key \"k\", :value \"c\"}\n\
          {:process 1, :type :invoke, :f :get, :key \"k\", :value nil}\n\
          {:process 1, :type :ok, :f :get, :key \"k\", :value \"abc\"}\n",
-        expect![[""]],
+        expect![[r#"
+            PASS   FILE   3 operations   kv (get, put, append)
+        "#]],
     );
 }
 
@@ -89,23 +136,69 @@ fn a_lock_held_twice() {
     check(
         "{:process 0, :type :invoke, :f :acquire}\n{:process 0, :type :ok, :f :acquire}\n\
          {:process 1, :type :invoke, :f :acquire}\n{:process 1, :type :ok, :f :acquire}\n",
-        expect![[""]],
+        expect![[r#"
+            FAIL   FILE   2 operations   mutex
+
+              no-order   2 operations
+                T0 ended at 2, before T1 began at 3
+                T1 still saw x=nil, the initial state, after T0, which wrote the key
+
+                T0 p0  |---|             update x nil -> held
+                T1 p1          |---|     update x nil -> held
+        "#]],
     );
 }
 
 #[test]
 fn errors_name_the_line() {
-    check("", expect![[""]]);
-    check("hello\n", expect![[""]]);
-    check("{:type :invoke, :f :read}\n{:type :ok, :f :read, :value", expect![[""]]);
-    check("{:type :begin, :f :read}\n", expect![[""]]);
-    check("\n\n{:process 3, :type :ok, :f :read, :value 1}\n", expect![[""]]);
-    check("{:type :invoke, :f :sing}\n", expect![[""]]);
+    check(
+        "",
+        expect![[r#"
+        line 1: the file is empty
+    "#]],
+    );
+    check(
+        "hello\n",
+        expect![[r#"
+        line 1: no format that is known here
+    "#]],
+    );
+    check(
+        "{:type :invoke, :f :read}\n{:type :ok, :f :read, :value",
+        expect![[r#"
+        line 2: the file ends where a value was expected
+    "#]],
+    );
+    check(
+        "{:type :begin, :f :read}\n",
+        expect![[r#"
+        line 1: type "begin" is none of invoke, ok, fail, info
+    "#]],
+    );
+    check(
+        "\n\n{:process 3, :type :ok, :f :read, :value 1}\n",
+        expect![[r#"
+        line 3: process 3 ends an operation that it did not begin
+    "#]],
+    );
+    check(
+        "{:type :invoke, :f :sing}\n",
+        expect![[r#"
+        cannot tell the model from the operations (sing); name it with --model
+    "#]],
+    );
     check(
         "{:type :invoke, :f :cas, :value 3}\n{:type :ok, :f :cas, :value 3}\n",
-        expect![[""]],
+        expect![[r#"
+            line 2: the operation does not fit the model: cas 3
+        "#]],
     );
-    check(&"[".repeat(100_000), expect![[""]]);
+    check(
+        &"[".repeat(100_000),
+        expect![[r#"
+        line 1: nested too deeply
+    "#]],
+    );
 }
 
 #[test]

@@ -9,10 +9,7 @@ const X: Key = Key(0);
 const Y: Key = Key(1);
 
 fn log(ops: &[OpId]) -> Vec<LogEntry> {
-    ops.iter()
-        .zip(1..)
-        .map(|(&op, number)| LogEntry { number, op })
-        .collect()
+    ops.iter().zip(1..).map(|(&op, number)| LogEntry { number, op }).collect()
 }
 
 fn check(history: &History, log: &[LogEntry], level: Level) -> Verdict<Fault> {
@@ -50,10 +47,7 @@ fn a_read_of_a_replaced_version_is_stale_and_names_its_three_witnesses() {
         "T2 (p1 at 4) saw a version of k0 that T1 (p0 at 2), commit 2, had replaced; \
          T1 (p0 at 2) had ended before, at commit 2"
     );
-    assert!(
-        check(&history, &log, Level::Serializable).is_ok(),
-        "real time aside, it is fine"
-    );
+    assert!(check(&history, &log, Level::Serializable).is_ok(), "real time aside, it is fine");
 }
 
 #[test]
@@ -92,10 +86,7 @@ fn write_skew_breaks_serializability_but_not_snapshot_isolation() {
     let log = log(&[one, two]);
 
     let verdict = check(&history, &log, Level::Serializable);
-    assert_eq!(
-        verdict.violation().map(Fault::rule),
-        Some("not-the-state-committed-on")
-    );
+    assert_eq!(verdict.violation().map(Fault::rule), Some("not-the-state-committed-on"));
     assert!(check(&history, &log, Level::StrongSnapshotIsolation).is_ok());
 }
 
@@ -124,31 +115,14 @@ fn the_log_must_agree_with_what_clients_were_told() {
 
     let level = Level::StrictSerializable;
     let rule = |entries: &[LogEntry]| {
-        check(&history, entries, level)
-            .violation()
-            .map_or("ok", Fault::rule)
+        check(&history, entries, level).violation().map_or("ok", Fault::rule)
     };
     assert_eq!(rule(&log(&[acknowledged])), "ok");
     assert_eq!(rule(&log(&[])), "lost-commit");
     assert_eq!(rule(&log(&[acknowledged, failed])), "ghost-commit");
     assert_eq!(rule(&log(&[acknowledged, acknowledged])), "committed-twice");
-    assert_eq!(
-        rule(&[LogEntry {
-            number: 2,
-            op: acknowledged
-        }]),
-        "log-gap"
-    );
-    let fork = [
-        LogEntry {
-            number: 1,
-            op: acknowledged,
-        },
-        LogEntry {
-            number: 1,
-            op: failed,
-        },
-    ];
+    assert_eq!(rule(&[LogEntry { number: 2, op: acknowledged }]), "log-gap");
+    let fork = [LogEntry { number: 1, op: acknowledged }, LogEntry { number: 1, op: failed }];
     assert_eq!(rule(&fork), "fork");
 }
 
@@ -161,15 +135,8 @@ fn an_unknown_write_counts_exactly_if_it_is_in_the_log() {
     read(&mut history, 1, X, 7, 1);
     assert!(check(&history, &log(&[unknown]), Level::StrictSerializable).is_ok());
     let verdict = check(&history, &[], Level::StrictSerializable);
-    assert_eq!(
-        verdict.violation().map(Fault::rule),
-        Some("phantom-version")
-    );
-    assert_eq!(
-        infer_log(&history),
-        log(&[unknown]),
-        "a read saw its version"
-    );
+    assert_eq!(verdict.violation().map(Fault::rule), Some("phantom-version"));
+    assert_eq!(infer_log(&history), log(&[unknown]), "a read saw its version");
 }
 
 #[test]
@@ -216,9 +183,7 @@ fn session_guarantees_hold_each_process_to_its_own_past() {
     read(&mut history, 1, X, 1, 1);
     let log = log(&[first, second]);
     let rule = |history: &History, level| {
-        check(history, &log, level)
-            .violation()
-            .map_or("ok", Fault::rule)
+        check(history, &log, level).violation().map_or("ok", Fault::rule)
     };
     assert_eq!(rule(&history, Level::MonotonicReads), "went-back");
     assert_eq!(rule(&history, Level::ReadYourWrites), "ok");
@@ -229,14 +194,7 @@ fn session_guarantees_hold_each_process_to_its_own_past() {
 
 fn recipe(workload: Workload, seed: u64) -> Recipe {
     let clients = 1 + (seed % 9) as u32;
-    Recipe {
-        workload,
-        ops: 200,
-        clients,
-        keys: 1 + (seed % 5) as u32,
-        unknown_permille: 100,
-        seed,
-    }
+    Recipe { workload, ops: 200, clients, keys: 1 + (seed % 5) as u32, unknown_permille: 100, seed }
 }
 
 #[test]

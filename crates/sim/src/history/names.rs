@@ -17,11 +17,7 @@ pub trait Names {
     }
     /// Text of a value.
     fn value(&self, value: Value) -> String {
-        if value == Value::ABSENT {
-            "nil".to_owned()
-        } else {
-            value.0.to_string()
-        }
+        if value == Value::ABSENT { "nil".to_owned() } else { value.0.to_string() }
     }
     /// How to print the place of an event: its index in the history unless the source has better.
     fn place(&self, index: u32, at: u64) -> String {
@@ -70,10 +66,6 @@ impl Names for NameTable {
     }
 
     fn place(&self, index: u32, at: u64) -> String {
-        if at == 0 {
-            index.to_string()
-        } else {
-            at.to_string()
-        }
+        if at == 0 { index.to_string() } else { at.to_string() }
     }
 }

@@ -197,28 +197,14 @@ impl History {
 
     /// Records that the operation saw `seen` and replaced it by `value` in one step.
     pub fn update(&mut self, op: OpId, key: Key, seen: Value, version: Option<u64>, value: Value) {
-        self.push_slot(
-            op,
-            key,
-            UPDATE,
-            seen.0,
-            version.unwrap_or(NO_NUMBER),
-            value.0,
-        );
+        self.push_slot(op, key, UPDATE, seen.0, version.unwrap_or(NO_NUMBER), value.0);
     }
 
     /// Records that the operation saw a whole list.
     pub fn read_list(&mut self, op: OpId, key: Key, values: &[Value]) {
         let list = self.lists.len() as u64;
         self.lists.extend_from_slice(values);
-        self.push_slot(
-            op,
-            key,
-            READ_LIST,
-            list << 32 | values.len() as u64,
-            NO_NUMBER,
-            0,
-        );
+        self.push_slot(op, key, READ_LIST, list << 32 | values.len() as u64, NO_NUMBER, 0);
     }
 
     /// Records an append of one element.
@@ -242,11 +228,7 @@ impl History {
             Access::Read { value, version } => self.read(op, key, value, version),
             Access::ReadNot { value, version } => self.read_not(op, key, value, version),
             Access::Write { value } => self.write(op, key, value),
-            Access::Update {
-                seen,
-                version,
-                value,
-            } => self.update(op, key, seen, version, value),
+            Access::Update { seen, version, value } => self.update(op, key, seen, version, value),
             Access::ReadList { list } => {
                 let packed = u64::from(list.start) << 32 | u64::from(list.len);
                 self.push_slot(op, key, READ_LIST, packed, NO_NUMBER, 0);
@@ -270,13 +252,7 @@ impl History {
         let index = self.slots.len() as u32;
         self.keys = self.keys.max(key.0 + 1);
         let key_kind = kind << KEY_BITS | key.0;
-        self.slots.push(Slot {
-            key_kind,
-            next: NONE,
-            seen,
-            version,
-            written,
-        });
+        self.slots.push(Slot { key_kind, next: NONE, seen, version, written });
         let entry = &mut self.ops[op.0 as usize];
         if entry.first == NONE {
             entry.first = index;
@@ -333,21 +309,14 @@ impl History {
 
     /// All operations, in the order of their invokes.
     pub fn ops(&self) -> impl ExactSizeIterator<Item = (OpId, &Op)> + '_ {
-        self.ops
-            .iter()
-            .enumerate()
-            .map(|(index, op)| (OpId(index as u32), op))
+        self.ops.iter().enumerate().map(|(index, op)| (OpId(index as u32), op))
     }
 
     /// All events, in the order of their index.
     pub fn events(&self) -> impl ExactSizeIterator<Item = Event> + '_ {
         self.events.iter().map(|code| Event {
             op: OpId(code >> 1),
-            kind: if code & 1 == 0 {
-                EventKind::Invoke
-            } else {
-                EventKind::Return
-            },
+            kind: if code & 1 == 0 { EventKind::Invoke } else { EventKind::Return },
         })
     }
 
@@ -361,10 +330,7 @@ impl History {
     /// is unique in the history and below [`History::access_count`].
     #[must_use]
     pub fn accesses(&self, op: OpId) -> AccessIter<'_> {
-        AccessIter {
-            history: self,
-            next: self.ops[op.0 as usize].first,
-        }
+        AccessIter { history: self, next: self.ops[op.0 as usize].first }
     }
 
     /// The access with this number.
@@ -380,9 +346,7 @@ impl History {
     #[must_use]
     pub fn list(&self, list: ListId) -> &[Value] {
         let start = list.start as usize;
-        self.lists
-            .get(start..start + list.len as usize)
-            .unwrap_or(&[])
+        self.lists.get(start..start + list.len as usize).unwrap_or(&[])
     }
 
     /// Whether the operation writes anything.
@@ -406,34 +370,17 @@ impl Slot {
         let key = Key(self.key_kind & Key::MAX.0);
         let version = (self.version != NO_NUMBER).then_some(self.version);
         let access = match self.key_kind >> KEY_BITS {
-            READ => Access::Read {
-                value: Value(self.seen),
-                version,
-            },
-            READ_NOT => Access::ReadNot {
-                value: Value(self.seen),
-                version,
-            },
-            WRITE => Access::Write {
-                value: Value(self.written),
-            },
-            UPDATE => Access::Update {
-                seen: Value(self.seen),
-                version,
-                value: Value(self.written),
-            },
+            READ => Access::Read { value: Value(self.seen), version },
+            READ_NOT => Access::ReadNot { value: Value(self.seen), version },
+            WRITE => Access::Write { value: Value(self.written) },
+            UPDATE => {
+                Access::Update { seen: Value(self.seen), version, value: Value(self.written) }
+            }
             READ_LIST => Access::ReadList {
-                list: ListId {
-                    start: (self.seen >> 32) as u32,
-                    len: self.seen as u32,
-                },
+                list: ListId { start: (self.seen >> 32) as u32, len: self.seen as u32 },
             },
-            APPEND => Access::Append {
-                value: Value(self.written),
-            },
-            ADD => Access::Add {
-                amount: self.written as i64,
-            },
+            APPEND => Access::Append { value: Value(self.written) },
+            ADD => Access::Add { amount: self.written as i64 },
             _ => Access::ReadUnknown,
         };
         (key, access)
@@ -481,37 +428,18 @@ mod tests {
         history.update(first, Key(4), Value::ABSENT, None, Value(9));
         history.complete(first, Outcome::Ok, 12);
 
-        let of_first: Vec<_> = history
-            .accesses(first)
-            .map(|(_, key, access)| (key, access))
-            .collect();
+        let of_first: Vec<_> =
+            history.accesses(first).map(|(_, key, access)| (key, access)).collect();
         assert_eq!(
             of_first,
             [
-                (
-                    Key(3),
-                    Access::Read {
-                        value: Value(7),
-                        version: Some(2)
-                    }
-                ),
-                (
-                    Key(4),
-                    Access::Update {
-                        seen: Value::ABSENT,
-                        version: None,
-                        value: Value(9)
-                    }
-                ),
+                (Key(3), Access::Read { value: Value(7), version: Some(2) }),
+                (Key(4), Access::Update { seen: Value::ABSENT, version: None, value: Value(9) }),
             ]
         );
         assert_eq!(history.accesses(second).count(), 1);
         assert_eq!(history.op(first).deadline(), 2);
-        assert_eq!(
-            history.op(second).deadline(),
-            u32::MAX,
-            "not returned: may act for ever"
-        );
+        assert_eq!(history.op(second).deadline(), u32::MAX, "not returned: may act for ever");
         assert_eq!(history.at(2), 12);
         assert_eq!(history.key_count(), 5);
     }
@@ -525,11 +453,7 @@ mod tests {
         history.clear();
         assert!(history.is_empty());
         assert_eq!(
-            (
-                history.key_count(),
-                history.process_count(),
-                history.event_count()
-            ),
+            (history.key_count(), history.process_count(), history.event_count()),
             (0, 0, 0)
         );
         assert_eq!(history.invoke(0, 0), OpId(0));
