@@ -89,14 +89,19 @@ impl Artist<'_> {
         let key = Key(self.dice.below(keys));
         let seen = Value::ABSENT;
         let value = self.value();
-        let access = match (self.mix, self.dice.below(8)) {
-            (Mix::Lists | Mix::Appends, 0..4) => Access::Append { value },
-            (Mix::Lists, 4) => Access::Write { value: Value::ABSENT },
-            (Mix::Lists | Mix::Appends, _) => {
-                Access::ReadList { list: crate::history::ListId { start: 0, len: 0 } }
-            }
-            (_, 0..3) => Access::Read { value: seen, version: None },
-            (_, 3..6) => Access::Write { value },
+        let roll = self.dice.below(8);
+        if matches!(self.mix, Mix::Lists | Mix::Appends) {
+            let list = crate::history::ListId { start: 0, len: 0 };
+            let access = match roll {
+                0..4 => Access::Append { value },
+                4 if self.mix == Mix::Lists => Access::Write { value: Value::ABSENT },
+                _ => Access::ReadList { list },
+            };
+            return (key, access);
+        }
+        let access = match (self.mix, roll) {
+            (_, 0..=2) => Access::Read { value: seen, version: None },
+            (_, 3..=5) => Access::Write { value },
             (Mix::Duplicates | Mix::Anything, 6) => Access::ReadNot { value, version: None },
             _ => Access::Update { seen, version: None, value },
         };

@@ -359,10 +359,8 @@ impl Sweep<'_> {
                 opens[if forward { zone.first.0 } else { zone.last.0 } as usize] = number as u32;
             }
         }
-        for event in 0..opens.len() {
-            let Some(&zone) = zones.get(opens[event] as usize) else {
-                continue;
-            };
+        for number in opens {
+            let Some(&zone) = zones.get(number as usize) else { continue };
             let forward = zone.first.0 < zone.last.0;
             let held = &mut holding[zone.key as usize];
             let clash = held.filter(|held| zone.first.0 < held.last.0);

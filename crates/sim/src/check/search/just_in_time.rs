@@ -39,13 +39,16 @@ struct Class {
     until: u32,
 }
 
+/// How many calls of which class were spent, by class.
+type Spent = Vec<(u32, u32)>;
+
 /// Where the search is: before the return number `at`, in a configuration.
 #[derive(Clone, Debug)]
 struct Node {
     at: usize,
     state: u32,
     early: Vec<u32>,
-    spent: Vec<(u32, u32)>,
+    spent: Spent,
 }
 
 struct Search<'a, M: Model> {
@@ -59,7 +62,7 @@ struct Search<'a, M: Model> {
     classes: Vec<Class>,
     states: BTreeMap<M::State, u32>,
     by_number: Vec<M::State>,
-    seen: BTreeMap<(usize, u32, Vec<u32>), Vec<Vec<(u32, u32)>>>,
+    seen: BTreeMap<(usize, u32, Vec<u32>), Vec<Spent>>,
     steps: Steps,
 }
 
