@@ -130,6 +130,8 @@ pub struct WorldOptions {
     pub mix: Mix,
     /// Bytes of filling in each value.
     pub filling: u16,
+    /// Processes start within this time after the first one.
+    pub start_within: Duration,
     /// Longest pause between two operations of a client.
     pub think_max: Duration,
     /// In so many of a million operations the client stops waiting before the end.
@@ -270,6 +272,7 @@ pub fn draw_world(seed: u64, system: &dyn SystemUnderTest, swarm: &SwarmOptions)
         operations,
         mix,
         filling: *options.pick(&[0, 0, 6, 30, 100]),
+        start_within: typical * *options.pick(&[0, 12, 30, 30, 60]),
         think_max: typical * *options.pick(&[0, 1, 1, 2, 6]),
         give_up_ppm: 0,
         maintain_ppm: *options.pick(&[100_000, 300_000, 1_000_000]),

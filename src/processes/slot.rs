@@ -9,7 +9,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use sim::{Crashed, JoinHandle, ProcessId, ProcessName};
+use sim::{Crashed, JoinHandle, ProcessId, ProcessName, Site};
 
 use super::client;
 use crate::swarm::WorldOptions;
@@ -72,6 +72,11 @@ impl Slot {
 /// Keeps slot `index` filled until its operations are done.
 pub(crate) async fn supervise(world: Rc<World>, index: usize) {
     let slot = &world.slots[index];
+    if index > 0 {
+        // In thousandths of the whole.
+        let delay = sim::draw(ProcessId(index as u16), Site::PROCESS_FAULT).below(0, 1000);
+        sim::sleep(world.options.start_within * delay / 1000).await;
+    }
     keep_alive(Rc::clone(&world), index, slot.name).await;
     // A twin may have started another one meanwhile.
     loop {

@@ -122,7 +122,7 @@ impl Draw {
 /// the bias is below `bound / 2^32`, and no decision here is that fine).
 #[must_use]
 pub fn scale(word: u32, bound: u32) -> u32 {
-    (u64::from(word) * u64::from(bound) >> 32) as u32
+    ((u64::from(word) * u64::from(bound)) >> 32) as u32
 }
 
 /// One (process, site): a ChaCha stream and the number of decisions taken from it.
