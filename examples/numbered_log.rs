@@ -188,7 +188,7 @@ impl Auditor for LogAuditor {
 }
 
 /// The log as written.
-pub fn sound() -> Arc<dyn SystemUnderTest> {
+pub(crate) fn sound() -> Arc<dyn SystemUnderTest> {
     Arc::new(NumberedLog::Sound)
 }
 

@@ -225,7 +225,7 @@ mod tests {
         #[test]
         fn other_bytes_are_no_key(bytes in proptest::collection::vec(any::<u8>(), 0..8)) {
             if let Some(key) = KeyId::decode(&bytes) {
-                prop_assert_eq!(key.encode().as_slice(), bytes.as_slice());
+                prop_assert_eq!(key.encode().to_vec(), bytes);
             }
         }
     }
