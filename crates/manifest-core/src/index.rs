@@ -88,11 +88,6 @@ impl Index {
         self.live.front().map_or(u64::MAX, |(seq, _)| *seq)
     }
 
-    /// The newest live snapshot.
-    fn newest_reader(&self) -> Option<u64> {
-        self.live.back().map(|(seq, _)| *seq)
-    }
-
     /// Whether a live snapshot is older than `seq`.
     fn needed_before(&self, seq: u64) -> bool {
         self.oldest() < seq
@@ -173,13 +168,11 @@ impl Index {
     }
 
     /// Applies an operation of commit `seq`, which is newer than all that were applied.
-    pub(crate) fn apply(&mut self, op: &Op, seq: u64) {
+    pub(crate) fn apply(&mut self, op: Op, seq: u64) {
         match op {
-            Op::Put { key, value } => {
-                self.put(key, seq, value.clone(), || key.clone());
-            }
-            Op::Delete { key } => self.delete(key, seq),
-            Op::DeleteRange { start, end } => self.delete_range(start, end.as_deref(), seq),
+            Op::Put { key, value } => self.put(key, seq, value),
+            Op::Delete { key } => self.delete(&key, seq),
+            Op::DeleteRange { start, end } => self.delete_range(&start, end.as_deref(), seq),
         }
     }
 
@@ -188,54 +181,65 @@ impl Index {
     pub(crate) fn apply_view(&mut self, op: OpView<'_>, seq: u64) {
         match op {
             OpView::Put { key, value } => {
-                let copied = Bytes::copy_from_slice(value);
-                self.put(key, seq, copied, || Bytes::copy_from_slice(key));
+                let value = Bytes::copy_from_slice(value);
+                match self.keys.get_mut(key) {
+                    Some(versions) => {
+                        let version = Version { seq, value: Some(value) };
+                        if versions.replace(version, self.live.back()) {
+                            self.outdated.push_back((seq, Bytes::copy_from_slice(key)));
+                        }
+                    }
+                    None => self.put_new(Bytes::copy_from_slice(key), seq, value),
+                }
             }
             OpView::Delete { key } => self.delete(key, seq),
             OpView::DeleteRange { start, end } => self.delete_range(start, end, seq),
         }
     }
 
-    fn put(&mut self, key: &[u8], seq: u64, value: Bytes, own_key: impl FnOnce() -> Bytes) {
-        let newest_reader = self.newest_reader();
-        let version = Version { seq, value: Some(value) };
-        match self.keys.get_mut(key) {
+    fn put(&mut self, key: Bytes, seq: u64, value: Bytes) {
+        match self.keys.get_mut(&key) {
             Some(versions) => {
-                if versions.replace(version, newest_reader) {
-                    self.outdated.push_back((seq, own_key()));
+                if versions.replace(Version { seq, value: Some(value) }, self.live.back()) {
+                    self.outdated.push_back((seq, key));
                 }
             }
-            None => {
-                self.keys.insert(own_key(), Versions { latest: version, older: Vec::new() });
-            }
+            None => self.put_new(key, seq, value),
         }
+    }
+
+    fn put_new(&mut self, key: Bytes, seq: u64, value: Bytes) {
+        let latest = Version { seq, value: Some(value) };
+        self.keys.insert(key, Versions { latest, older: Vec::new() });
     }
 
     fn delete(&mut self, key: &[u8], seq: u64) {
         if !self.needed_before(seq) {
             self.keys.remove(key);
-            return;
-        }
-        let newest_reader = self.newest_reader();
-        let Some((own_key, _)) = self.keys.get_key_value(key) else {
-            return;
-        };
-        let own_key = own_key.clone();
-        let Some(versions) = self.keys.get_mut(key) else {
-            return;
-        };
-        if versions.latest.value.is_some() {
-            versions.replace(Version { seq, value: None }, newest_reader);
-            self.outdated.push_back((seq, own_key));
+        } else if let Some(versions) = self.keys.get_mut(key)
+            && versions.latest.value.is_some()
+        {
+            versions.replace(Version { seq, value: None }, self.live.back());
+            self.outdated.push_back((seq, Bytes::copy_from_slice(key)));
         }
     }
 
     fn delete_range(&mut self, start: &[u8], end: Option<&[u8]>, seq: u64) {
         let upper = end.map_or(Bound::Unbounded, Bound::Excluded);
-        let doomed = self.keys.range::<[u8], _>((Bound::Included(start), upper));
-        let doomed: Vec<Bytes> = doomed.map(|(key, _)| key.clone()).collect();
-        for key in doomed {
-            self.delete(&key, seq);
+        let range = (Bound::Included(start), upper);
+        if !self.needed_before(seq) {
+            let doomed = self.keys.range::<[u8], _>(range);
+            let doomed: Vec<Bytes> = doomed.map(|(key, _)| key.clone()).collect();
+            for key in doomed {
+                self.keys.remove(&key);
+            }
+            return;
+        }
+        for (key, versions) in self.keys.range_mut::<[u8], _>(range) {
+            if versions.latest.value.is_some() {
+                versions.replace(Version { seq, value: None }, self.live.back());
+                self.outdated.push_back((seq, key.clone()));
+            }
         }
     }
 
@@ -249,12 +253,13 @@ impl Index {
 impl Versions {
     /// Makes `version` the newest. Returns whether the one before it was kept for a live
     /// snapshot, the newest of which is given.
-    fn replace(&mut self, version: Version, newest_reader: Option<u64>) -> bool {
+    fn replace(&mut self, version: Version, newest_reader: Option<&(u64, usize)>) -> bool {
         let seq = version.seq;
         let before = std::mem::replace(&mut self.latest, version);
         // All snapshots are older than `seq`, so the newest one tells whether any can see
         // `before`. Within one commit the last operation wins: its earlier ones were never seen.
-        let keep = before.seq < seq && newest_reader.is_some_and(|reader| reader >= before.seq);
+        let keep =
+            before.seq < seq && newest_reader.is_some_and(|(reader, _)| *reader >= before.seq);
         if keep {
             self.older.push(before);
         }

@@ -2,7 +2,7 @@
 //! bring the state up to date.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -82,8 +82,8 @@ impl Inner {
             let state = lock(&self.state);
             Head::decode(bytes.clone(), Some(&state.head))
         };
-        let head = head.map_err(|damage| self.damaged_head(damage, &bytes))?;
-        self.install(&head, &tag, deadline, segments).await?;
+        let head = Arc::new(head.map_err(|damage| self.damaged_head(damage, &bytes))?);
+        self.install(&head, &Arc::new(tag), deadline, segments).await?;
         let mut state = lock(&self.state);
         if state.head.digest == head.digest {
             state.confirm(asked_at);
@@ -94,8 +94,8 @@ impl Inner {
     /// Installs a head, reading the segments that are missing for it.
     pub(crate) async fn install(
         &self,
-        head: &Head,
-        tag: &UpdateVersion,
+        head: &Arc<Head>,
+        tag: &Arc<UpdateVersion>,
         deadline: Duration,
         segments: &mut Vec<Segment>,
     ) -> Result<(), RefreshError> {

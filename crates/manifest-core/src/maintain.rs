@@ -10,6 +10,8 @@
 //! A segment's name is used for one PUT only. If that has no clear answer, the segment is sent
 //! again under a new name; the old one is garbage, never a danger.
 
+use std::sync::Arc;
+
 use object_store::PutMode;
 
 use crate::env::random_u128;
@@ -84,7 +86,7 @@ pub(crate) async fn maintain(inner: &Inner) -> Result<Maintenance, Error> {
         if state.sealed.is_some_and(|sealed| sealed.continues(&state.head)) {
             return Ok(Maintenance::Waiting);
         }
-        state.head.clone()
+        Arc::clone(&state.head)
     };
     if head.directory.segments.len() >= MAX_SEGMENTS {
         step!(SEAL_FULL);

@@ -92,7 +92,7 @@ impl Manifest {
         let incarnation = random_u128(&*requests.env);
         let head = Head::genesis(incarnation, random_u128(&*requests.env));
         let (head, tag) = put_first_head(&requests, head, deadline).await?;
-        Self::start(requests, options, &head, &tag, deadline).await
+        Self::start(requests, options, head, tag, deadline).await
     }
 
     /// Opens the manifest under a prefix: one GET of the head, then all its segments in parallel.
@@ -110,7 +110,7 @@ impl Manifest {
         let requests = Requests::new(store, prefix, env, &options);
         let deadline = requests.env.now() + options.read_deadline;
         let (head, tag) = get_first_head(&requests, deadline).await?;
-        Self::start(requests, options, &head, &tag, deadline).await
+        Self::start(requests, options, head, tag, deadline).await
     }
 
     /// Opens the manifest, or creates it if there is none.
@@ -140,8 +140,8 @@ impl Manifest {
     async fn start(
         requests: Requests,
         options: Options,
-        head: &Head,
-        tag: &UpdateVersion,
+        head: Head,
+        tag: UpdateVersion,
         deadline: Duration,
     ) -> Result<Self, Error> {
         let incarnation = head.header.incarnation;
@@ -159,7 +159,8 @@ impl Manifest {
         lock(&inner.state).confirm(inner.requests.env.now());
         let manifest = Self { inner };
         let mut segments = Vec::new();
-        let installed = manifest.inner.install(head, tag, deadline, &mut segments);
+        let (head, tag) = (Arc::new(head), Arc::new(tag));
+        let installed = manifest.inner.install(&head, &tag, deadline, &mut segments);
         if let Err(error) = installed.await {
             // Something was in the way: read the head again, with patience.
             manifest.refresh_until(Some(error), segments, Step::Open, deadline).await?;

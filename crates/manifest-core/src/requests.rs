@@ -13,8 +13,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::stream::BoxStream;
 use object_store::path::Path;
-use object_store::{GetOptions, ObjectStore, PutMode, PutOptions, PutPayload, UpdateVersion};
+use object_store::{
+    GetOptions, GetResult, ObjectStore, PutMode, PutOptions, PutPayload, UpdateVersion,
+};
 
 use crate::env::{BoxFuture, Env};
 use crate::error::Error;
@@ -67,6 +70,7 @@ pub(crate) struct Requests {
     pub(crate) env: Arc<dyn Env>,
     prefix: Path,
     pub(crate) head: Path,
+    segments: Path,
     attempt_timeout: Duration,
     backoff_min: Duration,
     backoff_max: Duration,
@@ -83,6 +87,7 @@ impl Requests {
             store,
             env,
             head: prefix.clone().join("head"),
+            segments: prefix.clone().join("seg"),
             prefix,
             attempt_timeout: options.attempt_timeout,
             backoff_min: options.backoff_min,
@@ -92,7 +97,7 @@ impl Requests {
 
     /// Where a segment is.
     pub(crate) fn segment_path(&self, name: ObjectName) -> Path {
-        self.prefix.clone().join("seg").join(name.to_string())
+        self.segments.clone().join(name.to_string())
     }
 
     /// Where a probe's scratch object is.
@@ -108,68 +113,48 @@ impl Requests {
         mode: PutMode,
     ) -> Result<UpdateVersion, Failure> {
         let options = PutOptions { mode, ..PutOptions::default() };
-        let mut request = self.store.put_opts(path, PutPayload::from(body), options);
+        // On the store itself: `Arc` implements the trait too, with a box more for each request.
+        let mut request = (*self.store).put_opts(path, PutPayload::from(body), options);
         let mut limit = Limit::new(self);
-        poll_fn(|cx| limit.race(cx, |cx| request.as_mut().poll(cx))).await.map(UpdateVersion::from)
+        let answer = poll_fn(|cx| {
+            limit
+                .race(cx, |cx| request.as_mut().poll(cx).map_ok(UpdateVersion::from).map_err(store))
+        });
+        answer.await
     }
 
-    /// One GET, conditional if a tag is given.
+    /// One GET, conditional if a tag is given: the answer and its body, both within one time limit.
+    /// A body that is not as long as the answer announced broke off on the way: a failure like any
+    /// other.
     pub(crate) async fn get(
         &self,
         path: &Path,
         if_none_match: Option<String>,
     ) -> Result<Fetched, Failure> {
-        match self.get_body(path, if_none_match).await {
-            Ok((bytes, tag)) => Ok(Fetched::Body { bytes, tag }),
-            Err(Failure::Store(error)) => match &*error {
-                object_store::Error::NotModified { .. } => Ok(Fetched::NotModified),
-                object_store::Error::NotFound { .. } => Ok(Fetched::NotFound),
-                _ => Err(Failure::Store(error)),
-            },
-            Err(Failure::TimedOut) => Err(Failure::TimedOut),
-        }
-    }
-
-    /// The answer and its body, both within one time limit. A body that is not as long as the
-    /// answer announced broke off on the way: a failure like any other.
-    async fn get_body(
-        &self,
-        path: &Path,
-        if_none_match: Option<String>,
-    ) -> Result<(Bytes, UpdateVersion), Failure> {
         let mut limit = Limit::new(self);
-        // Little is kept across the waits: a large future is slow to make and to move.
-        let (mut body, size, tag) = {
+        let opened = {
             let options = GetOptions { if_none_match, ..GetOptions::default() };
-            let mut request = self.store.get_opts(path, options);
-            let mut answer = poll_fn(|cx| limit.race(cx, |cx| request.as_mut().poll(cx))).await?;
-            let meta = &mut answer.meta;
-            let (e_tag, version) = (meta.e_tag.take(), meta.version.take());
-            let size = meta.size;
-            (answer.into_stream(), size, UpdateVersion { e_tag, version })
+            let mut request = (*self.store).get_opts(path, options);
+            // Taken apart where it arrives: the whole answer is large, and moving it is slow.
+            poll_fn(|cx| limit.race(cx, |cx| request.as_mut().poll(cx).map(Opened::of))).await?
         };
-        let mut next = async || {
-            let next = poll_fn(|cx| {
-                limit.race(cx, |cx| body.as_mut().poll_next(cx).map(Option::transpose))
-            });
-            next.await
+        let (mut body, size, tag) = match opened {
+            Opened::Body(body, size, tag) => (body, size, tag),
+            Opened::NotModified => return Ok(Fetched::NotModified),
+            Opened::NotFound => return Ok(Fetched::NotFound),
         };
-        let mut whole = next().await?.unwrap_or_default();
-        if let Some(second) = next().await? {
-            let mut joined = whole.to_vec();
-            joined.extend_from_slice(&second);
-            while let Some(more) = next().await? {
-                joined.extend_from_slice(&more);
-            }
-            whole = joined.into();
-        }
-        if whole.len() as u64 != size {
-            let got = whole.len();
+        let bytes = limit.next(&mut body).await?.unwrap_or_default();
+        let bytes = match limit.next(&mut body).await? {
+            None => bytes,
+            Some(second) => Box::pin(limit.rest(bytes, second, &mut body)).await?,
+        };
+        if bytes.len() as u64 != size {
+            let got = bytes.len();
             return Err(Failure::unfit(format!(
                 "{path}: a body of {got} bytes where {size} were announced"
             )));
         }
-        Ok((whole, tag))
+        Ok(Fetched::Body { bytes, tag })
     }
 
     /// One DELETE.
@@ -177,7 +162,7 @@ impl Requests {
         use object_store::ObjectStoreExt as _;
         let mut request = pin!(self.store.delete(path));
         let mut limit = Limit::new(self);
-        poll_fn(|cx| limit.race(cx, |cx| request.as_mut().poll(cx))).await
+        poll_fn(|cx| limit.race(cx, |cx| request.as_mut().poll(cx).map_err(store))).await
     }
 
     /// How long to wait before try number `tries` + 1: uniform below a bound that doubles with
@@ -206,13 +191,69 @@ impl<'a> Limit<'a> {
     fn race<T>(
         &mut self,
         cx: &mut Context<'_>,
-        request: impl FnOnce(&mut Context<'_>) -> Poll<object_store::Result<T>>,
+        request: impl FnOnce(&mut Context<'_>) -> Poll<Result<T, Failure>>,
     ) -> Poll<Result<T, Failure>> {
-        if let Poll::Ready(answer) = request(cx) {
-            return Poll::Ready(answer.map_err(|error| Failure::Store(Arc::new(error))));
+        if let ready @ Poll::Ready(_) = request(cx) {
+            return ready;
         }
         let Requests { env, attempt_timeout, .. } = self.requests;
         let timer = self.timer.get_or_insert_with(|| env.sleep(*attempt_timeout));
         timer.as_mut().poll(cx).map(|()| Err(Failure::TimedOut))
     }
+
+    /// The next part of a body.
+    async fn next(&mut self, body: &mut Body) -> Result<Option<Bytes>, Failure> {
+        let next = poll_fn(|cx| {
+            self.race(cx, |cx| body.as_mut().poll_next(cx).map(Option::transpose).map_err(store))
+        });
+        next.await
+    }
+
+    /// A body that comes in more than one part.
+    async fn rest(
+        &mut self,
+        first: Bytes,
+        second: Bytes,
+        body: &mut Body,
+    ) -> Result<Bytes, Failure> {
+        let mut whole = first.to_vec();
+        whole.extend_from_slice(&second);
+        while let Some(more) = self.next(body).await? {
+            whole.extend_from_slice(&more);
+        }
+        Ok(whole.into())
+    }
+}
+
+/// The answer to a GET, before its body.
+enum Opened {
+    /// The body, how long it is, and the tag.
+    Body(Body, u64, UpdateVersion),
+    NotModified,
+    NotFound,
+}
+
+/// A body on its way.
+type Body = BoxStream<'static, object_store::Result<Bytes>>;
+
+impl Opened {
+    fn of(answer: object_store::Result<GetResult>) -> Result<Self, Failure> {
+        match answer {
+            Ok(mut answer) => {
+                let meta = &mut answer.meta;
+                let (e_tag, version) = (meta.e_tag.take(), meta.version.take());
+                let (size, tag) = (meta.size, UpdateVersion { e_tag, version });
+                Ok(Opened::Body(answer.into_stream(), size, tag))
+            }
+            Err(object_store::Error::NotModified { .. }) => Ok(Opened::NotModified),
+            Err(object_store::Error::NotFound { .. }) => Ok(Opened::NotFound),
+            Err(error) => Err(store(error)),
+        }
+    }
+}
+
+/// The store's own error.
+#[cold]
+fn store(error: object_store::Error) -> Failure {
+    Failure::Store(Arc::new(error))
 }

@@ -14,6 +14,15 @@ use crate::transaction::Transaction;
 pub struct Snapshot {
     inner: Arc<Inner>,
     seq: u64,
+    hold: Hold,
+}
+
+/// Whether a snapshot is registered as a reader in the index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hold {
+    Registered,
+    /// Somebody else took the registration over.
+    HandedOver,
 }
 
 impl Snapshot {
@@ -22,7 +31,7 @@ impl Snapshot {
         let mut state = lock(&inner.state);
         let seq = state.seq();
         state.index.acquire(seq);
-        Self { inner: Arc::clone(inner), seq }
+        Self { inner: Arc::clone(inner), seq, hold: Hold::Registered }
     }
 
     /// The seq of the newest commit that is visible; 0 if there was none.
@@ -48,6 +57,12 @@ impl Snapshot {
         Transaction::new(self.clone())
     }
 
+    /// Its seq, which stays registered as a reader: whoever gets it releases it.
+    pub(crate) fn into_registered_seq(mut self) -> u64 {
+        self.hold = Hold::HandedOver;
+        self.seq
+    }
+
     pub(crate) fn inner(&self) -> &Arc<Inner> {
         &self.inner
     }
@@ -56,12 +71,14 @@ impl Snapshot {
 impl Clone for Snapshot {
     fn clone(&self) -> Self {
         lock(&self.inner.state).index.acquire(self.seq);
-        Self { inner: Arc::clone(&self.inner), seq: self.seq }
+        Self { inner: Arc::clone(&self.inner), seq: self.seq, hold: Hold::Registered }
     }
 }
 
 impl Drop for Snapshot {
     fn drop(&mut self) {
-        lock(&self.inner.state).index.release(self.seq);
+        if self.hold == Hold::Registered {
+            lock(&self.inner.state).index.release(self.seq);
+        }
     }
 }

@@ -6,6 +6,8 @@
 //! continue the chain, and the chain must end where the head says. Refreshes may overlap; a head
 //! that is older than what is held is ignored. Nothing is changed before everything is verified.
 
+use std::sync::Arc;
+
 use object_store::UpdateVersion;
 
 use crate::format::directory::SegmentRef;
@@ -32,9 +34,9 @@ pub(crate) enum Installed {
 #[derive(Debug)]
 pub(crate) struct State {
     /// The newest head seen.
-    pub(crate) head: Head,
+    pub(crate) head: Arc<Head>,
     /// Its tag: what a conditional request names.
-    pub(crate) tag: UpdateVersion,
+    pub(crate) tag: Arc<UpdateVersion>,
     pub(crate) index: Index,
     pub(crate) history: History,
     /// A segment that is written and waits for the next commit to publish it.
@@ -50,8 +52,8 @@ impl State {
         let mut head = Head::genesis(incarnation, 0);
         head.header.version = 0;
         Self {
-            head,
-            tag: UpdateVersion { e_tag: None, version: None },
+            head: Arc::new(head),
+            tag: Arc::new(UpdateVersion { e_tag: None, version: None }),
             index: Index::default(),
             history: History::default(),
             sealed: None,
@@ -68,8 +70,8 @@ impl State {
     /// asked for.
     pub(crate) fn install(
         &mut self,
-        head: &Head,
-        tag: &UpdateVersion,
+        head: &Arc<Head>,
+        tag: &Arc<UpdateVersion>,
         segments: &[Segment],
     ) -> Result<Installed, InstallError> {
         let (new, held) = (&head.header, &self.head.header);
@@ -101,7 +103,7 @@ impl State {
         for record in &records {
             self.apply(record);
         }
-        self.adopt(head.clone(), tag.clone());
+        self.adopt(Arc::clone(head), Arc::clone(tag));
         Ok(Installed::Yes)
     }
 
@@ -184,7 +186,7 @@ impl State {
     }
 
     /// Makes a head the newest one held. Its records are in the index already.
-    pub(crate) fn adopt(&mut self, head: Head, tag: UpdateVersion) {
+    pub(crate) fn adopt(&mut self, head: Arc<Head>, tag: Arc<UpdateVersion>) {
         self.head = head;
         self.tag = tag;
         let start = self.head.tail_start().next_seq;

@@ -13,13 +13,12 @@
 //! replaced once. In (c) the base is dead, and so is every base before it, so the same ids may go
 //! out again on the new head: a commit id enters at most once.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use object_store::{PutMode, UpdateVersion};
 
+use super::Work;
 use super::batch::Attempt;
-use super::{Commit, Slot};
 use crate::error::Error;
 use crate::inner::{HeadAnswer, Inner, lock};
 use crate::options::Ambiguity;
@@ -32,7 +31,7 @@ use crate::steps::*;
 #[derive(Debug, Default)]
 pub(crate) struct Leader {
     /// Transactions of this batch that are not built into the attempt in flight.
-    batch: Vec<Arc<Slot>>,
+    batch: Vec<Work>,
     in_flight: Option<InFlight>,
     deadline: Duration,
     /// Tries that did not land: the exponent of the back-off.
@@ -96,7 +95,9 @@ impl Leader {
 
     /// Waits until the store's write rate allows another PUT of the head.
     async fn wait_for_window(&self, inner: &Inner) {
-        let Some(last) = self.last_put_at else { return };
+        let (Some(last), false) = (self.last_put_at, inner.options.batch_window.is_zero()) else {
+            return;
+        };
         let since = inner.requests.env.now().saturating_sub(last);
         if let Some(rest) = inner.options.batch_window.checked_sub(since)
             && !rest.is_zero()
@@ -110,13 +111,16 @@ impl Leader {
     fn take_queue(&mut self, inner: &Inner) {
         let now = inner.requests.env.now();
         let mut queue = lock(&inner.queue);
-        let count = queue.slots.len().min(inner.options.max_batch);
-        for slot in queue.slots.drain(..count) {
-            if now.saturating_sub(slot.queued_at) > inner.options.commit_deadline {
+        let count = queue.waiting.len().min(inner.options.max_batch);
+        self.batch.extend(queue.waiting.drain(..count));
+        drop(queue);
+        let limit = inner.options.commit_deadline;
+        let is_late = |work: &Work| now.saturating_sub(work.queued_at) > limit;
+        if self.batch.iter().any(is_late) {
+            let mut state = lock(&inner.state);
+            for work in self.batch.extract_if(.., |work| is_late(work)) {
                 step!(COMMIT_DEADLINE);
-                slot.finish(Err(self.unavailable()));
-            } else {
-                self.batch.push(slot);
+                work.finish(&mut state, Err(Failure::TimedOut.unavailable("commit")));
             }
         }
     }
@@ -144,9 +148,15 @@ impl Leader {
 
     /// One step of the attempt in flight: send it, or find out about it and act accordingly.
     async fn advance(&mut self, inner: &Inner) {
-        if let Some(tag) = self.send_if_ready(inner).await {
-            return self.acknowledge(inner, tag);
+        match self.send_if_ready(inner).await {
+            Some(tag) => self.acknowledge(inner, tag),
+            // Rare, and large: in a box, so that the future around it stays small.
+            None => Box::pin(self.find_out(inner)).await,
         }
+    }
+
+    /// Reads what became of the PUT, and does what follows from it.
+    async fn find_out(&mut self, inner: &Inner) {
         match self.resolve(inner).await {
             Verdict::Landed => self.landed(inner),
             Verdict::StillOpen => self.still_open(inner).await,
@@ -174,7 +184,7 @@ impl Leader {
         let mode = if inner.bugs.is(PlantedBug::BlindHeadPut) {
             PutMode::Overwrite
         } else {
-            PutMode::Update(in_flight.attempt.base.clone())
+            PutMode::Update(UpdateVersion::clone(&in_flight.attempt.base))
         };
         let body = in_flight.attempt.next.bytes().clone();
         step!(COMMIT_PUT_HEAD);
@@ -237,9 +247,7 @@ impl Leader {
             return;
         }
         step!(COMMIT_ACKNOWLEDGE);
-        for (slot, seq) in attempt.enter(inner, tag, sent_at) {
-            slot.finish(Ok(Commit { id: slot.id, seq }));
-        }
+        attempt.enter(inner, tag, sent_at);
         self.renew(inner);
     }
 
@@ -249,9 +257,7 @@ impl Leader {
             return;
         };
         step!(COMMIT_LANDED);
-        for (slot, seq) in attempt.carried {
-            slot.finish(Ok(Commit { id: slot.id, seq }));
-        }
+        attempt.found(inner);
         self.renew(inner);
     }
 
@@ -275,8 +281,8 @@ impl Leader {
             return self.refuse(inner, attempt);
         }
         // Back into the batch, among those that did not fit or waited for them, in their order.
-        self.batch.splice(..0, attempt.carried.into_iter().map(|(slot, _)| slot));
-        self.batch.sort_by_key(|slot| slot.id.wseq);
+        self.batch.splice(..0, attempt.carried.into_iter().map(|(work, _)| work));
+        self.batch.sort_by_key(|work| work.slot.id.wseq);
         self.tries += 1;
         if self.tries > 1 {
             self.back_off(inner).await;
@@ -327,10 +333,10 @@ impl Leader {
             return;
         };
         step!(COMMIT_UNKNOWN);
-        for (slot, _) in attempt.carried {
-            lock(&inner.unresolved).insert(slot.id.wseq, attempt.base_version);
-            slot.finish(Err(Error::OutcomeUnknown { id: slot.id }));
-        }
+        let base = attempt.base_version;
+        let unresolved = attempt.carried.iter().map(|(work, _)| (work.slot.id.wseq, base));
+        lock(&inner.unresolved).extend(unresolved);
+        attempt.fail(inner, |slot| Error::OutcomeUnknown { id: slot.id });
         self.renew(inner);
     }
 
@@ -343,9 +349,7 @@ impl Leader {
     /// Definitely not committed.
     fn refuse(&mut self, inner: &Inner, attempt: Attempt) {
         let error = self.unavailable();
-        for (slot, _) in attempt.carried {
-            slot.finish(Err(error.clone()));
-        }
+        attempt.fail(inner, |_| error.clone());
         self.renew(inner);
     }
 

@@ -30,7 +30,7 @@ use crate::format::CommitId;
 use crate::format::record::{self, Op};
 use crate::inner::{Inner, lock};
 use crate::range::KeyRange;
-use crate::snapshot::Snapshot;
+use crate::state::State;
 use crate::steps::*;
 use crate::transaction::Transaction;
 
@@ -48,16 +48,16 @@ pub struct Commit {
 /// Transactions that wait for the next batch, in order of their wseq.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
-    slots: VecDeque<Arc<Slot>>,
+    waiting: VecDeque<Work>,
     last_wseq: u64,
 }
 
-/// A transaction on its way.
+/// A transaction on its way. Whoever leads owns it; the one who waits for it shares only its slot.
 #[derive(Debug)]
-pub(crate) struct Slot {
-    id: CommitId,
-    /// The seq that it read at. The snapshot itself is held by the one who waits, so it is live
-    /// as long as the slot is not withdrawn.
+pub(crate) struct Work {
+    slot: Arc<Slot>,
+    /// The seq that it read at. It stays registered as a reader in the index until the work is
+    /// done, because validating it needs the marks of what was deleted since.
     base: u64,
     reads: Vec<Bytes>,
     ranges: Vec<KeyRange>,
@@ -65,6 +65,25 @@ pub(crate) struct Slot {
     metadata: Bytes,
     encoded_len: usize,
     queued_at: Duration,
+}
+
+impl Work {
+    /// It has its outcome, and its base is needed no more.
+    fn finish(self, state: &mut State, result: Result<Commit, Error>) {
+        state.index.release(self.base);
+        self.slot.finish(result);
+    }
+
+    /// Nobody waits for it.
+    fn withdraw(self, state: &mut State) {
+        state.index.release(self.base);
+    }
+}
+
+/// Where the outcome of a transaction is left for the one who waits.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    id: CommitId,
     outcome: Mutex<Outcome>,
 }
 
@@ -79,6 +98,16 @@ enum Outcome {
 impl Slot {
     fn finish(&self, result: Result<Commit, Error>) {
         *lock(&self.outcome) = Outcome::Done(result);
+    }
+
+    /// Nobody waits any more. Whether it has no outcome yet.
+    fn withdraw(&self) -> bool {
+        let mut outcome = lock(&self.outcome);
+        let waits = matches!(*outcome, Outcome::Waiting);
+        if waits {
+            *outcome = Outcome::Withdrawn;
+        }
+        waits
     }
 
     fn is_withdrawn(&self) -> bool {
@@ -99,10 +128,10 @@ impl Slot {
 /// outcome is found out by whoever commits next, and `Manifest::status` tells it.
 #[must_use = "a submitted transaction is only driven by awaiting it"]
 pub struct Pending {
+    inner: Arc<Inner>,
     slot: Arc<Slot>,
     drive: BoxFuture<'static, Result<Commit, Error>>,
-    /// Released after the slot is withdrawn: what it protects is needed to validate the slot.
-    _base: Snapshot,
+    is_done: bool,
 }
 
 impl Pending {
@@ -115,28 +144,24 @@ impl Pending {
         let mut queue = lock(&inner.queue);
         queue.last_wseq += 1;
         let id = CommitId { writer: inner.writer, wseq: queue.last_wseq };
-        let outcome = if read_only {
-            Outcome::Done(Ok(Commit { id, seq: base.seq() }))
+        let slot = Arc::new(Slot { id, outcome: Mutex::new(Outcome::Waiting) });
+        let drive: BoxFuture<'static, _> = if read_only {
+            Box::pin(std::future::ready(Ok(Commit { id, seq: base.seq() })))
         } else {
-            Outcome::Waiting
+            queue.waiting.push_back(Work {
+                slot: Arc::clone(&slot),
+                base: base.into_registered_seq(),
+                reads,
+                ranges,
+                ops,
+                metadata,
+                encoded_len,
+                queued_at,
+            });
+            Box::pin(wait_or_lead(Arc::clone(&inner), Arc::clone(&slot)))
         };
-        let slot = Arc::new(Slot {
-            id,
-            base: base.seq(),
-            reads,
-            ranges,
-            ops,
-            metadata,
-            encoded_len,
-            queued_at,
-            outcome: Mutex::new(outcome),
-        });
-        if !read_only {
-            queue.slots.push_back(Arc::clone(&slot));
-        }
         drop(queue);
-        let drive = Box::pin(wait_or_lead(inner, Arc::clone(&slot)));
-        Self { slot, drive, _base: base }
+        Self { inner, slot, drive, is_done: false }
     }
 
     /// The id that the transaction is committed under.
@@ -147,11 +172,11 @@ impl Pending {
 
 /// Waits for the outcome of a slot, and does the work for everybody if it is this one's turn.
 async fn wait_or_lead(inner: Arc<Inner>, slot: Arc<Slot>) -> Result<Commit, Error> {
-    if let Some(result) = slot.result() {
-        return result;
-    }
     step!(COMMIT_QUEUED);
-    let mut leader = inner.leader.lock().await;
+    let mut leader = match inner.leader.try_lock() {
+        Ok(leader) => leader,
+        Err(_) => inner.leader.lock().await,
+    };
     loop {
         if let Some(result) = slot.result() {
             return result;
@@ -164,15 +189,26 @@ impl Future for Pending {
     type Output = Result<Commit, Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.drive.as_mut().poll(cx)
+        let polled = self.drive.as_mut().poll(cx);
+        self.is_done |= polled.is_ready();
+        polled
     }
 }
 
 impl Drop for Pending {
+    /// Out of the queue if it is still there. If it is in a batch already the leader sees that it
+    /// is withdrawn when it validates the batch the next time.
     fn drop(&mut self) {
-        let mut outcome = lock(&self.slot.outcome);
-        if matches!(*outcome, Outcome::Waiting) {
-            *outcome = Outcome::Withdrawn;
+        if self.is_done || !self.slot.withdraw() {
+            return;
+        }
+        let mut queue = lock(&self.inner.queue);
+        let wseq = self.slot.id.wseq;
+        let found = queue.waiting.binary_search_by_key(&wseq, |work| work.slot.id.wseq);
+        let work = found.ok().and_then(|place| queue.waiting.remove(place));
+        drop(queue);
+        if let Some(work) = work {
+            work.withdraw(&mut lock(&self.inner.state));
         }
     }
 }

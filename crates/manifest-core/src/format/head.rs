@@ -102,7 +102,7 @@ impl Header {
 }
 
 /// A head: its bytes and what is known of them.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Head {
     pub(crate) header: Header,
     pub(crate) directory: Arc<Directory>,

@@ -71,7 +71,7 @@ proptest! {
                 Action::Commit(ops) => {
                     let mut model = states[states.len() - 1].clone();
                     for op in &ops {
-                        index.apply(op, seq);
+                        index.apply(op.clone(), seq);
                         apply(&mut model, op, seq);
                     }
                     states.push(model);
@@ -121,10 +121,10 @@ proptest! {
 fn a_long_lived_snapshot_keeps_one_version_not_all() {
     let mut index = Index::default();
     let put = |n: u64| Op::Put { key: "k".into(), value: n.to_string().into() };
-    index.apply(&put(1), 1);
+    index.apply(put(1), 1);
     index.acquire(1);
     for seq in 2..100 {
-        index.apply(&put(seq), seq);
+        index.apply(put(seq), seq);
     }
     assert_eq!(index.version_count(), 2);
     assert_eq!(index.get(b"k", 1).unwrap().value, "1");
@@ -136,8 +136,8 @@ fn a_long_lived_snapshot_keeps_one_version_not_all() {
 fn deleting_what_is_absent_leaves_nothing() {
     let mut index = Index::default();
     index.acquire(0);
-    index.apply(&Op::Delete { key: "k".into() }, 1);
-    index.apply(&Op::DeleteRange { start: Bytes::new(), end: None }, 2);
+    index.apply(Op::Delete { key: "k".into() }, 1);
+    index.apply(Op::DeleteRange { start: Bytes::new(), end: None }, 2);
     assert_eq!(index.version_count(), 0);
     assert_eq!(index.changed_since(b"k", 0), None);
 }
