@@ -12,7 +12,7 @@ use object_store::UpdateVersion;
 
 use crate::format::directory::SegmentRef;
 use crate::format::head::Head;
-use crate::format::record::{RecordView, RunEnd, skip_to, verify_run};
+use crate::format::record::{self, RecordView, RunEnd, skip_to, verify_run};
 use crate::format::segment::Segment;
 use crate::format::{Damage, expect, expect_hash};
 use crate::history::History;
@@ -98,10 +98,11 @@ impl State {
             return Ok(Installed::NeedsSegments(missing));
         }
         step!(REFRESH_NEWER);
-        let mut records = Vec::new();
-        self.verify_new(head, segments, |record| records.push(record))?;
-        for record in &records {
-            self.apply(record);
+        let new = self.verify_new(head, segments)?;
+        for run in new.segments.into_iter().chain([new.tail]) {
+            for record in record::verified(run) {
+                self.apply(&record);
+            }
         }
         self.adopt(Arc::clone(head), Arc::clone(tag));
         Ok(Installed::Yes)
@@ -126,15 +127,15 @@ impl State {
         Ok(missing)
     }
 
-    /// Verifies all records of `head` that this state lacks, in order, and hands them to `visit`.
+    /// Verifies all records of `head` that this state lacks, in order.
     fn verify_new<'a>(
         &self,
         head: &'a Head,
         segments: &'a [Segment],
-        mut visit: impl FnMut(RecordView<'a>),
-    ) -> Result<(), Damage> {
+    ) -> Result<NewRecords<'a>, Damage> {
         let mut end = self.head.end();
         expect(head.header.next_seq >= end.next_seq, "a history that only grows", end.next_seq)?;
+        let mut runs = Vec::new();
         for reference in &head.directory.segments {
             if reference.last < end.next_seq {
                 continue;
@@ -142,16 +143,18 @@ impl State {
             let segment = segments.iter().find(|segment| segment.reference == *reference);
             let segment = segment.ok_or_else(|| Damage::new("a segment that was read", "none"))?;
             let new = skip_to(segment.records(), end.next_seq)?;
-            end = verify_run(new, end, &mut visit)?;
+            end = verify_run(new, end)?;
+            runs.push(new);
         }
-        let new = self.new_part_of_tail(head, end)?;
-        end = verify_run(new, end, &mut visit)?;
+        let tail = self.new_part_of_tail(head, end)?;
+        end = verify_run(tail, end)?;
         expect_hash(head.header.chain, end.chain, "a tail that ends at the head's chain hash")?;
         expect(
             end.next_seq == head.header.next_seq,
             "as many records as the head counts",
             end.next_seq,
-        )
+        )?;
+        Ok(NewRecords { segments: runs, tail })
     }
 
     /// The part of a new head's tail behind what is known, after comparing what is known.
@@ -195,6 +198,12 @@ impl State {
             self.sealed = None;
         }
     }
+}
+
+/// The records that a head brings, verified, as runs in order.
+struct NewRecords<'a> {
+    segments: Vec<&'a [u8]>,
+    tail: &'a [u8],
 }
 
 /// Why a head was refused.

@@ -178,7 +178,18 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<(RecordView<'_>, usize), Damage> {
     let (body, crc) = bytes[..len].split_at(len - 4);
     let crc = Cursor::new(crc).u32()?;
     expect(crc32c::crc32c(body) == crc, "a record with a matching CRC", "another CRC")?;
+    let (record, op_count) = view(body)?;
+    let mut walk = record.ops;
+    for _ in 0..op_count {
+        next_op(&mut walk)?;
+    }
+    walk.finish()?;
+    Ok((record, len))
+}
 
+/// The fields of a record without its CRC, and how many operations it has. Its operations are not
+/// looked at.
+fn view(body: &[u8]) -> Result<(RecordView<'_>, u32), Damage> {
     let mut cursor = Cursor::new(body);
     let chain_prev = cursor.u128()?;
     let _len = cursor.u32()?;
@@ -189,12 +200,18 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<(RecordView<'_>, usize), Damage> {
     expect(metadata_len <= cursor.len(), "metadata inside the record", metadata_len)?;
     let ops = Cursor::new(cursor.take(cursor.len() - metadata_len)?);
     let metadata = cursor.take(metadata_len)?;
-    let mut walk = ops;
-    for _ in 0..op_count {
-        next_op(&mut walk)?;
-    }
-    walk.finish()?;
-    Ok((RecordView { chain_prev, seq, id, ops, metadata }, len))
+    Ok((RecordView { chain_prev, seq, id, ops, metadata }, op_count))
+}
+
+/// The records of a run that was verified before.
+pub(crate) fn verified(run: &[u8]) -> impl Iterator<Item = RecordView<'_>> {
+    let mut rest = run;
+    std::iter::from_fn(move || {
+        let (len, ..) = peek(rest).ok()?;
+        let (record, _) = view(&rest[..len - 4]).ok()?;
+        rest = &rest[len..];
+        Some(record)
+    })
 }
 
 /// Where a run of records ends.
@@ -206,13 +223,8 @@ pub(crate) struct RunEnd {
     pub(crate) next_seq: u64,
 }
 
-/// Verifies that `bytes` is a run of whole records that continues the chain at `from`, and hands
-/// each to `visit`.
-pub(crate) fn verify_run<'a>(
-    bytes: &'a [u8],
-    from: RunEnd,
-    mut visit: impl FnMut(RecordView<'a>),
-) -> Result<RunEnd, Damage> {
+/// Verifies that `bytes` is a run of whole records that continues the chain at `from`.
+pub(crate) fn verify_run(bytes: &[u8], from: RunEnd) -> Result<RunEnd, Damage> {
     let mut rest = bytes;
     let mut end = from;
     while !rest.is_empty() {
@@ -220,7 +232,6 @@ pub(crate) fn verify_run<'a>(
         expect_hash(end.chain, record.chain_prev, "a record that continues the chain")?;
         expect(record.seq == end.next_seq, "the next seq", record.seq)?;
         end = RunEnd { chain: xxh3(&rest[..len]), next_seq: end.next_seq + 1 };
-        visit(record);
         rest = &rest[len..];
     }
     Ok(end)

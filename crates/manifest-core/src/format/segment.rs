@@ -85,7 +85,7 @@ impl Segment {
         expect_hash(reference.chain_end, cursor.u128()?, "the referenced chain hash")?;
 
         let records = cursor.take(cursor.len())?;
-        let end = verify_run(records, RunEnd { chain: chain_start, next_seq: first }, |_| ())?;
+        let end = verify_run(records, RunEnd { chain: chain_start, next_seq: first })?;
         expect(end.next_seq == last + 1 && count == last - first + 1, "all its records", count)?;
         expect_hash(reference.chain_end, end.chain, "the chain of its records")?;
         Ok(Self { reference, bytes })

@@ -83,14 +83,14 @@ fn owned(op: OpView<'_>) -> Op {
 /// Decodes a head completely, as a process that knows nothing does.
 fn decode_all(bytes: Bytes) -> Result<Vec<Transaction>, Damage> {
     let head = Head::decode(bytes, None)?;
-    let mut out = Vec::new();
-    let end = verify_run(head.tail(), head.tail_start(), |record| {
-        let ops = record.ops().map(owned).collect();
-        out.push((record.id, ops, Bytes::copy_from_slice(record.metadata)));
-    })?;
+    let end = verify_run(head.tail(), head.tail_start())?;
     expect_hash(head.header.chain, end.chain, "the chain of the head")?;
     expect(end.next_seq == head.header.next_seq, "all records", end.next_seq)?;
-    Ok(out)
+    let all = record::verified(head.tail()).map(|record| {
+        let ops = record.ops().map(owned).collect();
+        (record.id, ops, Bytes::copy_from_slice(record.metadata))
+    });
+    Ok(all.collect())
 }
 
 proptest! {
