@@ -6,7 +6,7 @@ use sim::check::linear::{self, Assumptions};
 use sim::check::search::{Store, reference};
 use sim::check::whitebox::{Level, Log, WhiteBox};
 use sim::check::{Budget, Undecided, Verdict};
-use sim::history::{History, Key, OpId, Outcome, Value};
+use sim::history::{History, Key, OpId, Outcome, Recency, Value};
 
 const DAMAGES: [Damage; 3] = [Damage::StaleRead, Damage::DroppedWrite, Damage::SwappedResults];
 
@@ -103,4 +103,35 @@ fn additions_are_not_modelled_and_that_is_said() {
     history.complete(op, Outcome::Ok, 0);
     let verdict = linear::check(&history, Assumptions::default(), Budget::default());
     assert_eq!(verdict, Verdict::Undecided(Undecided::Unsupported { what: "addition" }));
+}
+
+/// A value is written, deleted, strongly read as absent, and then read from an old snapshot.
+fn late_snapshot_read(recency: Recency) -> History {
+    let key = Key(0);
+    let mut history = History::new();
+    let call = |history: &mut History, process, recency| {
+        let op = history.invoke(process, 0);
+        history.set_recency(op, recency);
+        op
+    };
+    let write = call(&mut history, 0, Recency::Strict);
+    history.read(write, key, Value::ABSENT, None);
+    history.write(write, key, Value(7));
+    history.complete(write, Outcome::Ok, 0);
+    let delete = call(&mut history, 0, Recency::Strict);
+    history.write(delete, key, Value::ABSENT);
+    history.complete(delete, Outcome::Ok, 0);
+    let strong = call(&mut history, 1, Recency::Strict);
+    history.read(strong, key, Value::ABSENT, None);
+    history.complete(strong, Outcome::Ok, 0);
+    let old = call(&mut history, 2, recency);
+    history.read(old, key, Value(7), None);
+    history.complete(old, Outcome::Ok, 0);
+    history
+}
+
+#[test]
+fn the_read_of_a_snapshot_may_be_old_and_a_strong_read_may_not() {
+    assert!(explained(&late_snapshot_read(Recency::Snapshot)));
+    assert!(!explained(&late_snapshot_read(Recency::Strict)));
 }

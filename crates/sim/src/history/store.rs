@@ -44,6 +44,16 @@ impl Op {
         (self.returned != NONE).then_some(self.returned)
     }
 
+    /// Total index from which on the operation may take effect: its invoke, or 0 for the read of a
+    /// snapshot, which may be older than the invoke.
+    #[must_use]
+    pub fn earliest(&self) -> u32 {
+        match self.recency {
+            Recency::Strict => self.invoke,
+            Recency::Snapshot => 0,
+        }
+    }
+
     /// Last index at which it can take effect: its return if it ended `Ok`, `u32::MAX` otherwise.
     #[must_use]
     pub fn deadline(&self) -> u32 {

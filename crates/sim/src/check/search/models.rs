@@ -105,7 +105,7 @@ impl<'h> Store<'h> {
                     Outcome::Ok => op,
                     _ => *same.entry(content(self.history, op)).or_insert(op),
                 };
-                Call { op, invoke: entry.invoke, deadline: entry.deadline(), call }
+                Call { op, invoke: entry.earliest(), deadline: entry.deadline(), call }
             })
             .collect()
     }

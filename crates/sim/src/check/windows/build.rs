@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::index::ValueIndex;
 use super::{INITIAL, NONE, Txn};
-use crate::history::{Access, History, Key, OpId, Outcome, Recency, Value};
+use crate::history::{Access, History, Key, OpId, Outcome, Value};
 
 /// What a read saw of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +104,7 @@ impl Problem {
                 continue;
             }
             problem.ops.push(op);
-            let begin = if entry.recency == Recency::Snapshot { 0 } else { entry.invoke };
+            let begin = entry.earliest();
             problem.window.push((begin + 1, entry.deadline().saturating_add(1)));
             problem.certain.push(entry.outcome == Outcome::Ok);
             problem.read_start.push(problem.reads.len() as u32);
