@@ -95,7 +95,8 @@ pub(crate) fn component(
                 first_of(by_windows(), || by_search(budget))
             })
         }
-        Shape::Values => first_of(by_windows(), || by_search(budget)),
+        // What the windows cannot order is rarely searched better: a short try.
+        Shape::Values => first_of(by_windows(), || by_search(Budget { steps: budget.steps / 20 })),
     }
 }
 
@@ -134,10 +135,14 @@ fn is_one_key(history: &History, ops: &[OpId]) -> bool {
     keys.next().is_none_or(|first| keys.all(|key| key == first))
 }
 
+/// The first answer; if neither has one, the larger budget that was not enough.
 fn first_of(one: Verdict<Found>, other: impl FnOnce() -> Verdict<Found>) -> Verdict<Found> {
-    match one {
-        Verdict::Undecided(_) => other(),
-        decided => decided,
+    let Verdict::Undecided(reason) = one else { return one };
+    match (reason, other()) {
+        (Undecided::Budget { steps }, Verdict::Undecided(Undecided::Budget { steps: other })) => {
+            Verdict::Undecided(Undecided::Budget { steps: steps.max(other) })
+        }
+        (_, answer) => answer,
     }
 }
 

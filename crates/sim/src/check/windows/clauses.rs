@@ -269,15 +269,20 @@ impl<'p> Solver<'p> {
 
     /// Decides open clauses by paths, where windows alone do not say it.
     fn sharpen(&mut self) -> Result<(), Conflict> {
+        // At most a quarter of the budget: guessing needs the rest.
+        let enough = self.budget.steps / 4 * 3;
         loop {
             let mut decided = false;
             for number in 0..self.clauses.all.len() as u32 {
+                if self.steps_left < enough {
+                    return Ok(());
+                }
                 if self.clauses.all[number as usize].open && self.decide_by_paths(number)? {
                     decided = true;
                     self.propagate()?;
                 }
             }
-            if !decided || self.steps_left == 0 {
+            if !decided || self.steps_left < enough {
                 return Ok(());
             }
         }

@@ -23,16 +23,19 @@ enum What {
     Clause { number: u32, left: Option<(Txn, Txn)> },
 }
 
-/// How often a search begins anew with a clause that failed on both sides put first: the wrong
-/// guess is usually near that clause, and far from the guesses made last.
-const RESTARTS: u32 = 1_000;
+/// How often a search jumps back to guess a clause first that failed on both sides. A guess fails
+/// only once all that can follow it has failed, so jumping forgets work but never an answer.
+const JUMPS: u32 = 20_000;
+/// How many guesses the first jump takes back; each further one for the same clause takes four
+/// times as many.
+const BACK_MIN: usize = 8;
 
 impl Solver<'_> {
     /// Guesses until everything is decided, or nothing is left to guess.
     pub(super) fn guess(&mut self) -> Verdict<Vec<OpId>> {
         let mut guesses: Vec<Guess> = Vec::new();
         let mut cursor = (0, 0);
-        let mut restarts_left = RESTARTS;
+        let (mut jumps_left, mut back) = (JUMPS, BACK_MIN);
         'search: loop {
             if self.steps_left == 0 {
                 return Verdict::Undecided(Undecided::Budget { steps: self.budget.steps });
@@ -57,12 +60,16 @@ impl Solver<'_> {
                     Some(Err(_)) => {}
                     None => {
                         let failed = guesses.pop();
-                        if restarts_left > 0 && guesses.len() > 1 && self.blame_clause(failed) {
-                            restarts_left -= 1;
-                            self.undo(0);
-                            guesses.clear();
-                            cursor = (0, 0);
-                            continue 'search;
+                        if jumps_left > 0 && self.blame_clause(failed, &mut back) {
+                            jumps_left -= 1;
+                            let kept = guesses.len().saturating_sub(back);
+                            if let Some(guess) = guesses.get(kept) {
+                                cursor = guess.cursor;
+                                let mark = guess.trail;
+                                self.undo(mark);
+                                guesses.truncate(kept);
+                                continue 'search;
+                            }
                         }
                     }
                 }
@@ -73,17 +80,19 @@ impl Solver<'_> {
         }
     }
 
-    /// Puts a clause that failed on both sides first. False if it is first already, or was not
-    /// there before the guessing began.
-    fn blame_clause(&mut self, failed: Option<Guess>) -> bool {
-        let Some(Guess { what: What::Clause { number, .. }, .. }) = failed else {
-            return false;
-        };
-        if number >= self.saturated || self.first.last() == Some(&number) {
+    /// Puts a clause that failed on both sides first, and says how far to jump back. False if it
+    /// was not there before the guessing began.
+    fn blame_clause(&mut self, failed: Option<Guess>, back: &mut usize) -> bool {
+        let Some(Guess { what: What::Clause { number, .. }, .. }) = failed else { return false };
+        if number >= self.saturated {
             return false;
         }
-        self.first.retain(|&other| other != number);
-        self.first.push(number);
+        let again = self.first.last() == Some(&number);
+        *back = if again { back.saturating_mul(4) } else { BACK_MIN };
+        if !again {
+            self.first.retain(|&other| other != number);
+            self.first.push(number);
+        }
         true
     }
 
