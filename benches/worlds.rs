@@ -139,7 +139,8 @@ fn main() {
         whole.seconds * 1e6 / whole.requests as f64,
     );
     // An operation of the bare store is one request; the protocol makes more for each operation.
-    let store_share = (store.seconds - engine.seconds) / store.requests as f64 * whole.requests as f64;
+    let store_share =
+        (store.seconds - engine.seconds) / store.requests as f64 * whole.requests as f64;
     let parts = [
         ("engine and driver", engine.seconds),
         ("store", store_share),

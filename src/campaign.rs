@@ -137,7 +137,8 @@ impl Summary {
         }
         self.consider_largest(report.seed, report.requests);
         // Addition of mixed words: the order of the seeds must not matter.
-        let mixed = (report.fingerprint ^ report.seed.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mixed =
+            (report.fingerprint ^ report.seed.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         self.fingerprint = self.fingerprint.wrapping_add(mixed ^ (mixed >> 29));
         let key = match &report.verdict {
             Verdict::Pass => return,

@@ -194,14 +194,10 @@ impl Judge {
 
     /// A rule is broken by what `process` did just now. The world is ended.
     pub fn broken(&mut self, rule: Rule, process: ProcessId, what: String, evidence: &[u64]) {
-        let event = sim::emit_with(
-            process,
-            sim::trace::Kind::RuleBroken,
-            0,
-            rule as u64,
-            0,
-            || format!("{}: {what}", rule.sentence()),
-        );
+        let event =
+            sim::emit_with(process, sim::trace::Kind::RuleBroken, 0, rule as u64, 0, || {
+                format!("{}: {what}", rule.sentence())
+            });
         let mut events = evidence.to_vec();
         events.push(event);
         events.dedup();

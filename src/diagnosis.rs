@@ -59,21 +59,39 @@ fn causes_of(class: Class) -> &'static [(&'static str, Option<Test>)] {
     match class {
         Class::LostUpdate => &[
             ("the root was put without a condition", Some(unconditional_put)),
-            ("412 after a retry was taken for the own earlier write", Some(own_write_taken_for_success)),
-            ("the batch was acknowledged before its PUT was answered", Some(acknowledged_unanswered)),
-            ("the body was kept across a conflict and only the tag renewed", Some(put_after_conflict)),
-            ("the conflict check does not look at all commits since the base", Some(reads_overwritten)),
+            (
+                "412 after a retry was taken for the own earlier write",
+                Some(own_write_taken_for_success),
+            ),
+            (
+                "the batch was acknowledged before its PUT was answered",
+                Some(acknowledged_unanswered),
+            ),
+            (
+                "the body was kept across a conflict and only the tag renewed",
+                Some(put_after_conflict),
+            ),
+            (
+                "the conflict check does not look at all commits since the base",
+                Some(reads_overwritten),
+            ),
             ("an error of a background task was swallowed", None),
         ],
         Class::PhantomCommit => &[
-            ("a retry after an unknown outcome did not look for its own commit", Some(retried_after_unknown)),
+            (
+                "a retry after an unknown outcome did not look for its own commit",
+                Some(retried_after_unknown),
+            ),
             ("an unknown outcome was reported as a failure", Some(failed_after_unknown)),
             ("a conflict after a time-out was taken for a rival's", Some(conflict_after_unknown)),
             ("a request that its client had given up landed later", Some(late_request)),
             ("recovery published work of a crashed process", Some(after_crash)),
         ],
         Class::StaleRead | Class::NonMonotonicRead => &[
-            ("the read was answered from a cache, without a request", Some(answered_without_request)),
+            (
+                "the read was answered from a cache, without a request",
+                Some(answered_without_request),
+            ),
             ("an older answer arrived last and won", Some(reordered_answers)),
             ("the store gave an old version", None),
             ("a stalled process went on with what it had read before", Some(after_stall)),
@@ -105,7 +123,10 @@ fn causes_of(class: Class) -> &'static [(&'static str, Option<Test>)] {
         Class::StuckProgress => &[
             ("a waiter is not woken", None),
             ("somebody waits for a process that is gone", Some(after_crash)),
-            ("a refusal names a commit that never happened or did not touch the reads", Some(false_conflict)),
+            (
+                "a refusal names a commit that never happened or did not touch the reads",
+                Some(false_conflict),
+            ),
             ("every attempt is overtaken by another process", Some(put_after_conflict)),
         ],
         Class::SnapshotDivergence => &[
@@ -151,9 +172,16 @@ impl Case<'_> {
         self.own().filter(move |row| {
             row.event >= since
                 && row.kind == Kind::Fault
-                && ["reply_lost", "late_apply", "duplicate", "error_500_after", "timeout", "request_lost"]
-                    .iter()
-                    .any(|name| row.detail.contains(name))
+                && [
+                    "reply_lost",
+                    "late_apply",
+                    "duplicate",
+                    "error_500_after",
+                    "timeout",
+                    "request_lost",
+                ]
+                .iter()
+                .any(|name| row.detail.contains(name))
         })
     }
 }
@@ -213,7 +241,8 @@ fn conflict_after_unknown(case: &Case<'_>) -> Option<Vec<u64>> {
 }
 
 fn late_request(case: &Case<'_>) -> Option<Vec<u64>> {
-    let row = case.own().find(|row| row.kind == Kind::Fault && row.detail.contains("late_apply"))?;
+    let row =
+        case.own().find(|row| row.kind == Kind::Fault && row.detail.contains("late_apply"))?;
     Some(vec![row.event])
 }
 
@@ -239,7 +268,8 @@ fn reordered_answers(case: &Case<'_>) -> Option<Vec<u64>> {
 }
 
 fn short_body(case: &Case<'_>) -> Option<Vec<u64>> {
-    let row = case.own().find(|row| row.kind == Kind::Fault && row.detail.contains("short_body"))?;
+    let row =
+        case.own().find(|row| row.kind == Kind::Fault && row.detail.contains("short_body"))?;
     Some(vec![row.event])
 }
 

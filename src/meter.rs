@@ -46,13 +46,7 @@ impl Account {
         damaged_bodies: DamagedBodies,
         judge: SharedJudge,
     ) -> Self {
-        Account {
-            process,
-            claims,
-            damaged_bodies,
-            budget: Mutex::default(),
-            judge,
-        }
+        Account { process, claims, damaged_bodies, budget: Mutex::default(), judge }
     }
 
     fn budget(&self) -> MutexGuard<'_, Budget> {
@@ -63,11 +57,7 @@ impl Account {
     pub(crate) fn begin(&self, writes: Writes, reads: Reads) {
         let Some(claims) = &self.claims else { return };
         let mut budget = self.budget();
-        budget.begin(if writes == Writes::Some {
-            claims.write
-        } else {
-            &[]
-        });
+        budget.begin(if writes == Writes::Some { claims.write } else { &[] });
         if reads == Reads::Strong {
             budget.grant(claims.strong_read);
         }
@@ -115,13 +105,8 @@ impl Account {
     fn send(&self, object: &Path, verb: Verb) -> Option<RequestKind> {
         let kind = (self.claims.as_ref()?.kind_of)(object.as_ref(), verb)?;
         if !self.budget().spend(kind) {
-            let what = format!(
-                "{} {object} is more than the operation may cost",
-                kind.name()
-            );
-            self.judge
-                .lock()
-                .broken(Rule::RequestBudget, self.process, what, &[]);
+            let what = format!("{} {object} is more than the operation may cost", kind.name());
+            self.judge.lock().broken(Rule::RequestBudget, self.process, what, &[]);
         }
         Some(kind)
     }
@@ -199,10 +184,7 @@ impl<S> Metered<S> {
     }
 
     fn ticket(&self, object: &Path, verb: Verb) -> Ticket<'_> {
-        Ticket {
-            account: &self.account,
-            kind: self.account.send(object, verb),
-        }
+        Ticket { account: &self.account, kind: self.account.send(object, verb) }
     }
 }
 

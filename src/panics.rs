@@ -17,7 +17,8 @@ pub fn install() {
         let usual = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info: &PanicHookInfo<'_>| {
             if QUIET.get() {
-                let place = info.location().map(|place| format!("{}:{}", place.file(), place.line()));
+                let place =
+                    info.location().map(|place| format!("{}:{}", place.file(), place.line()));
                 PLACE.with_borrow_mut(|slot| {
                     slot.get_or_insert(place.unwrap_or_default());
                 });

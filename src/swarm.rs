@@ -165,10 +165,7 @@ impl WorldOptions {
             .filter(|kind| self.rates.rate(**kind) > 0)
             .map(|kind| {
                 let name = kind.label().trim_start_matches("fault.");
-                format!(
-                    "{name} {:.2}%",
-                    f64::from(self.rates.rate(*kind)) / 10_000.0
-                )
+                format!("{name} {:.2}%", f64::from(self.rates.rate(*kind)) / 10_000.0)
             })
             .collect();
         format!(
@@ -180,11 +177,7 @@ impl WorldOptions {
             self.operations,
             self.mix.keys,
             self.blows.len(),
-            if rates.is_empty() {
-                String::from("none")
-            } else {
-                rates.join(", ")
-            },
+            if rates.is_empty() { String::from("none") } else { rates.join(", ") },
         )
     }
 }
@@ -197,10 +190,7 @@ struct Options {
 
 impl Options {
     fn new() -> Self {
-        Options {
-            draw: next_draw(),
-            used: 0,
-        }
+        Options { draw: next_draw(), used: 0 }
     }
 
     fn word(&mut self) -> u32 {
@@ -253,14 +243,11 @@ pub fn draw_world(seed: u64, system: &dyn SystemUnderTest, swarm: &SwarmOptions)
         1024,
         u32::MAX / 2,
     ));
-    let tuning = Tuning {
-        draw: next_draw(),
-        typical_request: typical,
-    };
+    let tuning = Tuning { draw: next_draw(), typical_request: typical };
     let writers = *options.pick(&[1, 2, 2, 2, 3, 3, 4, 5]);
     let readers = *options.pick(&[0, 1, 1, 2, 2, 3, 4]);
     let slots = u32::from(writers + readers);
-    let total = swarm.operations.unwrap_or_else(|| options.spread(30, 400));
+    let total = swarm.operations.unwrap_or_else(|| options.spread(28, 380));
     let operations = total.div_ceil(slots);
     let mix = draw_mix(&mut options, system, swarm);
     let mut world = WorldOptions {
@@ -307,23 +294,16 @@ fn sound_profiles() -> &'static [Arc<Profile>] {
 }
 
 fn draw_mix(options: &mut Options, system: &dyn SystemUnderTest, swarm: &SwarmOptions) -> Mix {
-    let usual = [20, 8, 3, 8, 22, 10, 18, 11];
+    let usual = [18, 7, 3, 7, 32, 12, 16, 9];
     let mut weights = [0; OpKind::ALL.len()];
     for kind in OpKind::ALL {
         let enhanced = matches!(kind, OpKind::ReadModifyWrite | OpKind::Scan);
         let wanted = system.operations().contains(&kind)
             && !(enhanced && swarm.workloads == Workloads::Basic);
         let share = *options.pick(&[0, 1, 1, 2, 4]);
-        weights[kind as usize] = if wanted {
-            usual[kind as usize] * share
-        } else {
-            0
-        };
+        weights[kind as usize] = if wanted { usual[kind as usize] * share } else { 0 };
     }
-    if OpKind::ALL
-        .iter()
-        .all(|kind| kind.is_read_only() || weights[*kind as usize] == 0)
-    {
+    if OpKind::ALL.iter().all(|kind| kind.is_read_only() || weights[*kind as usize] == 0) {
         let writing = system.operations().iter().find(|kind| !kind.is_read_only());
         if let Some(kind) = writing {
             weights[*kind as usize] = 20;
@@ -333,7 +313,7 @@ fn draw_mix(options: &mut Options, system: &dyn SystemUnderTest, swarm: &SwarmOp
         weights,
         keys: options.spread(2, 48) as u16,
         hot_percent: *options.pick(&[0, 0, 20, 60]),
-        session_percent: *options.pick(&[0, 20, 50]),
+        session_percent: *options.pick(&[0, 0, 10, 40]),
         width: options.between(1, 4),
     }
 }
@@ -364,11 +344,7 @@ fn draw_blows(options: &mut Options, world: &WorldOptions, marks: &[MarkInfo]) -
     let request = world.tuning.typical_request;
     let mut blows = Vec::new();
     let times = |options: &mut Options, percent: u32, most: u32| {
-        if options.chance(percent) {
-            options.between(1, most)
-        } else {
-            0
-        }
+        if options.chance(percent) { options.between(1, most) } else { 0 }
     };
     let count = [
         times(options, 40, 4),
@@ -383,9 +359,7 @@ fn draw_blows(options: &mut Options, world: &WorldOptions, marks: &[MarkInfo]) -
         for _ in 0..count {
             let span = request * options.spread(2, 256);
             let blow = match kind {
-                0 => Blow::Crash {
-                    restart_after: span / 4,
-                },
+                0 => Blow::Crash { restart_after: span / 4 },
                 1 => Blow::Stall(span),
                 2 => {
                     // Half of the aims take steps as often as they are reached, the other half
@@ -419,12 +393,7 @@ fn draw_blows(options: &mut Options, world: &WorldOptions, marks: &[MarkInfo]) -
             let slot = options.below(u32::from(world.slots())) as u16;
             let operation = options.below(world.operations);
             let delay = request * options.below(300) / 100;
-            blows.push(PlannedBlow {
-                slot,
-                operation,
-                delay,
-                blow,
-            });
+            blows.push(PlannedBlow { slot, operation, delay, blow });
         }
     }
     blows

@@ -227,12 +227,7 @@ pub struct Recorder {
 
 impl Recorder {
     pub(crate) fn new(judge: SharedJudge, account: Arc<Account>, op: OpId, filling: u16) -> Self {
-        Recorder {
-            judge,
-            account,
-            op,
-            filling,
-        }
+        Recorder { judge, account, op, filling }
     }
 
     /// The operation reads the state after commit `seq` (0: before the first commit).

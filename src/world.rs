@@ -95,10 +95,7 @@ impl Arena {
     #[must_use]
     pub fn new() -> Self {
         let profile = Arc::new(sim_storage::profile::Profile::s3());
-        Arena {
-            store: SimStore::new(profile),
-            judge: SharedJudge::default(),
-        }
+        Arena { store: SimStore::new(profile), judge: SharedJudge::default() }
     }
 }
 
@@ -152,31 +149,15 @@ impl World {
             _ => DamagedBodies::Possible,
         };
         let claims = self.system.guarantees().budget.filter(|_| self.judging == Judging::On);
-        let account = Arc::new(Account::new(
-            process,
-            claims,
-            damaged_bodies,
-            self.judge.clone(),
-        ));
+        let account = Arc::new(Account::new(process, claims, damaged_bodies, self.judge.clone()));
         self.accounts.borrow_mut().push(Arc::clone(&account));
         account.begin_opening();
-        let store = Arc::new(Metered::new(
-            self.store.client(process),
-            Arc::clone(&account),
-        ));
-        let context = OpenContext {
-            process,
-            store,
-            tuning: self.options.tuning,
-        };
+        let store = Arc::new(Metered::new(self.store.client(process), Arc::clone(&account)));
+        let context = OpenContext { process, store, tuning: self.options.tuning };
         let session = self.system.open(context).await?;
         account.end();
         let id = self.judge.lock().open_session(process);
-        Ok(Opened {
-            session,
-            account,
-            id,
-        })
+        Ok(Opened { session, account, id })
     }
 
     /// Breaks the rule that everything completes.
@@ -214,11 +195,7 @@ pub fn run_seed(
     swarm: &SwarmOptions,
     keep: Keep,
 ) -> WorldReport {
-    let config = sim::Config {
-        seed,
-        keep,
-        limits: limits(swarm),
-    };
+    let config = sim::Config { seed, keep, limits: limits(swarm) };
     let slot: Rc<RefCell<Option<Rc<World>>>> = Rc::default();
     let outcome = sim::run(&config, || {
         let world = build(arena, seed, Arc::clone(system), swarm);
@@ -261,9 +238,7 @@ fn build(
         Judging::Off => Box::new(Blind),
     };
     store.watch(Box::new(Watcher { auditor, judge: judge.clone() }));
-    let slots = (0..options.slots())
-        .map(|index| Slot::new(index, &options))
-        .collect();
+    let slots = (0..options.slots()).map(|index| Slot::new(index, &options)).collect();
     Rc::new(World {
         options,
         system,
@@ -302,10 +277,8 @@ fn report(
     keep: Keep,
 ) -> WorldReport {
     let judge = arena.judge.lock();
-    let finding = judge
-        .findings()
-        .iter()
-        .min_by_key(|finding| (finding.event, finding.rule.class()));
+    let finding =
+        judge.findings().iter().min_by_key(|finding| (finding.event, finding.rule.class()));
     let limit_reached = |what: &str| {
         Verdict::Stuck(Finding {
             rule: Rule::Progress,
@@ -343,12 +316,7 @@ fn report(
         .map(|(process, _)| u64::from(arena.store.requests_of(ProcessId(process as u16))))
         .sum();
     if let Some(world) = world {
-        checks.budget = world
-            .accounts
-            .borrow()
-            .iter()
-            .map(|account| account.checked())
-            .sum();
+        checks.budget = world.accounts.borrow().iter().map(|account| account.checked()).sum();
     }
     let (mut trace, mut description) = (Vec::new(), String::new());
     if keep != Keep::Hash {
@@ -356,11 +324,8 @@ fn report(
         trace = sim::with_trace(|trace| trace.kept().map(|kept| Row::new(kept, &names)).collect());
         if let Some(world) = world {
             let system = world.system.describe(&world.options.tuning);
-            description = format!(
-                "{}\n{}: {system}",
-                world.options.describe(),
-                world.system.name()
-            );
+            description =
+                format!("{}\n{}: {system}", world.options.describe(), world.system.name());
         }
     }
     WorldReport {
@@ -383,13 +348,7 @@ fn report(
 pub(crate) fn slot_name(index: usize, options: &WorldOptions) -> ProcessName {
     let writers = usize::from(options.writers);
     match index < writers {
-        true => ProcessName {
-            role: "writer",
-            number: index as u16 + 1,
-        },
-        false => ProcessName {
-            role: "reader",
-            number: (index - writers) as u16 + 1,
-        },
+        true => ProcessName { role: "writer", number: index as u16 + 1 },
+        false => ProcessName { role: "reader", number: (index - writers) as u16 + 1 },
     }
 }

@@ -68,10 +68,7 @@ impl Judge {
     /// If the number is another one.
     pub fn invoke(&mut self, session: SessionId, operation: Arc<Operation>) -> OpId {
         let id = self.next_op();
-        assert_eq!(
-            operation.id, id,
-            "operations are numbered in the order of invocation"
-        );
+        assert_eq!(operation.id, id, "operations are numbered in the order of invocation");
         let state = self.sessions[session.0 as usize];
         let numbers = (u64::from(id.0), operation.kind as u64);
         let invoked_event = emit_with(state.process, Kind::Invoke, 0, numbers.0, numbers.1, || {
@@ -111,11 +108,7 @@ impl Judge {
         self.writes.extend(writes);
         let range = (first, self.writes.len() as u32);
         let op = token.unwrap_or(OpId(u32::MAX));
-        self.log.push(Commit {
-            op,
-            event,
-            writes: range,
-        });
+        self.log.push(Commit { op, event, writes: range });
         if self.ops.get(op.0 as usize).is_none() {
             let what = format!("commit {seq} carries the mark of no operation of this world");
             return self.broken(Rule::CommitAsked, process, what, &[event]);
@@ -146,7 +139,11 @@ impl Judge {
             return self.broken(Rule::FailedAbsent, process, what, &[invoked, event]);
         }
         if op.floor >= seq {
-            let what = format!("{} began after commit {} was seen and is commit {seq}", describe(op), op.floor);
+            let what = format!(
+                "{} began after commit {} was seen and is commit {seq}",
+                describe(op),
+                op.floor
+            );
             return self.broken(Rule::CommitOrder, process, what, &[invoked, event]);
         }
         if let Some((key, version)) = overwritten_read(op, &self.model) {
@@ -179,27 +176,16 @@ impl Judge {
         let (first, end) = self.log[seq as usize - 1].writes;
         let stored = &self.writes[first as usize..end as usize];
         let wanted = |(index, write): (usize, &Write)| {
-            (
-                *write,
-                matches!(write, Write::Put(_)).then(|| ValueId::new(id, index)),
-            )
+            (*write, matches!(write, Write::Put(_)).then(|| ValueId::new(id, index)))
         };
         if asked.len() == stored.len()
-            && asked
-                .iter()
-                .enumerate()
-                .map(wanted)
-                .eq(stored.iter().copied())
+            && asked.iter().enumerate().map(wanted).eq(stored.iter().copied())
         {
             return true;
         }
         // A system may drop or reorder writes that overwrite one another: the effect counts.
         let (mut expected, mut found) = (Vec::new(), Vec::new());
-        effect(
-            &self.model,
-            asked.iter().enumerate().map(wanted),
-            &mut expected,
-        );
+        effect(&self.model, asked.iter().enumerate().map(wanted), &mut expected);
         effect(&self.model, stored.iter().copied(), &mut found);
         expected.sort_unstable();
         found.sort_unstable();
@@ -229,20 +215,12 @@ impl Judge {
         let event = match ending {
             Ending::Ok { commit } => {
                 let seen = commit.or(op.snapshot).unwrap_or(0);
-                emit_with(
-                    process,
-                    success_kind(kind),
-                    0,
-                    number,
-                    seen,
-                    || match commit {
-                        Some(seq) => format!(
-                            "{kind} {number} acknowledged as commit {seq}",
-                            kind = kind.name()
-                        ),
-                        None => format!("{kind} {number} at commit {seen}", kind = kind.name()),
-                    },
-                )
+                emit_with(process, success_kind(kind), 0, number, seen, || match commit {
+                    Some(seq) => {
+                        format!("{kind} {number} acknowledged as commit {seq}", kind = kind.name())
+                    }
+                    None => format!("{kind} {number} at commit {seen}", kind = kind.name()),
+                })
             }
             Ending::Failed(failure) => {
                 let event = match failure {
@@ -285,10 +263,7 @@ impl Judge {
         let name = describe(op);
         let said = commit.map_or(String::from("a commit"), |seq| format!("commit {seq}"));
         let mut evidence = vec![invoked];
-        let truth = match (
-            op.committed,
-            commit.and_then(|seq| self.log.get(seq as usize - 1)),
-        ) {
+        let truth = match (op.committed, commit.and_then(|seq| self.log.get(seq as usize - 1))) {
             (Some((actual, event)), _) => {
                 evidence.push(event);
                 format!("it is commit {actual}")
@@ -312,12 +287,7 @@ impl Judge {
                 "{} was reported as failed ({failure:?}) and is commit {seq}",
                 describe(op)
             );
-            return self.broken(
-                Rule::FailedAbsent,
-                process,
-                what,
-                &[invoked, committed, event],
-            );
+            return self.broken(Rule::FailedAbsent, process, what, &[invoked, committed, event]);
         }
         if let Failure::Conflict { key, seq } = failure
             && !self.is_real_conflict(op, key, seq)
@@ -332,9 +302,7 @@ impl Judge {
     }
 
     fn is_real_conflict(&self, op: &Op, key: Option<KeyId>, seq: u64) -> bool {
-        let Some(commit) = (seq as usize)
-            .checked_sub(1)
-            .and_then(|index| self.log.get(index))
+        let Some(commit) = (seq as usize).checked_sub(1).and_then(|index| self.log.get(index))
         else {
             return false;
         };
@@ -403,9 +371,7 @@ fn effect(
             Write::Put(key) => set(out, key, value),
             Write::Delete(key) => set(out, key, None),
             Write::DeleteRange(range) => {
-                model
-                    .written_keys(range)
-                    .for_each(|key| set(out, key, None));
+                model.written_keys(range).for_each(|key| set(out, key, None));
                 out.iter_mut()
                     .filter(|(key, _)| range.contains(*key))
                     .for_each(|entry| entry.1 = None);
@@ -420,11 +386,7 @@ pub(super) fn describe(op: &Op) -> String {
     let process = sim::process_names()
         .get(usize::from(op.process.0))
         .map_or_else(|| String::from("nobody"), ToString::to_string);
-    format!(
-        "{process}'s {} {}",
-        op.operation.kind.name(),
-        op.operation.id.0
-    )
+    format!("{process}'s {} {}", op.operation.kind.name(), op.operation.id.0)
 }
 
 fn success_kind(kind: OpKind) -> Kind {

@@ -32,9 +32,7 @@ impl Model {
         let versions = self.keys.get(usize::from(key.0))?;
         match versions.last() {
             Some(last) if last.seq <= seq => Some(*last),
-            _ => versions[..versions.partition_point(|version| version.seq <= seq)]
-                .last()
-                .copied(),
+            _ => versions[..versions.partition_point(|version| version.seq <= seq)].last().copied(),
         }
     }
 
@@ -47,16 +45,12 @@ impl Model {
     /// Whether `key` has a value now.
     #[must_use]
     pub fn is_present(&self, key: KeyId) -> bool {
-        self.latest(key)
-            .is_some_and(|version| version.value.is_some())
+        self.latest(key).is_some_and(|version| version.value.is_some())
     }
 
     /// All keys of `range` that were ever written, in order.
     pub fn written_keys(&self, range: KeyRange) -> impl Iterator<Item = KeyId> + '_ {
-        let end = range
-            .end
-            .map_or(self.keys.len(), |end| usize::from(end.0))
-            .min(self.keys.len());
+        let end = range.end.map_or(self.keys.len(), |end| usize::from(end.0)).min(self.keys.len());
         (usize::from(range.start.0)..end)
             .filter(|&key| !self.keys[key].is_empty())
             .map(|key| KeyId(key as u16))
@@ -87,13 +81,7 @@ mod tests {
         for (seq, value) in [(2, Some(ValueId(20))), (5, None), (9, Some(ValueId(90)))] {
             model.apply(KeyId(1), Version { seq, value });
         }
-        model.apply(
-            KeyId(3),
-            Version {
-                seq: 4,
-                value: Some(ValueId(40)),
-            },
-        );
+        model.apply(KeyId(3), Version { seq: 4, value: Some(ValueId(40)) });
         model
     }
 
@@ -111,12 +99,7 @@ mod tests {
 
     #[test]
     fn a_scan_shows_present_keys_in_order() {
-        let keys = |seq| {
-            model()
-                .scan(KeyRange::ALL, seq)
-                .map(|(key, _)| key.0)
-                .collect::<Vec<_>>()
-        };
+        let keys = |seq| model().scan(KeyRange::ALL, seq).map(|(key, _)| key.0).collect::<Vec<_>>();
         assert_eq!(keys(1), [] as [u16; 0]);
         assert_eq!(keys(4), [1, 3]);
         assert_eq!(keys(5), [3]);

@@ -23,10 +23,7 @@ impl Judge {
         let op = &self.ops[id.0 as usize];
         let (process, invoked) = (op.process, op.invoked_event);
         if seq > commits {
-            let what = format!(
-                "{} reads commit {seq}, and the store has {commits}",
-                describe(op)
-            );
+            let what = format!("{} reads commit {seq}, and the store has {commits}", describe(op));
             return self.broken(Rule::ReadPublished, process, what, &[invoked]);
         }
         if seq < op.session_floor {
@@ -57,19 +54,14 @@ impl Judge {
         self.counts.model_reads += 1;
         let op = &self.ops[id.0 as usize];
         let seq = op.snapshot.unwrap_or_else(|| self.commits());
-        let truth = self
-            .model
-            .at(key, seq)
-            .and_then(|version| Some((version.seq, version.value?)));
+        let truth = self.model.at(key, seq).and_then(|version| Some((version.seq, version.value?)));
         let seen = match found {
             None => None,
             Some((version, bytes)) => match decode_value(bytes) {
                 Ok(value) => Some((version, value)),
                 Err(damage) => {
-                    let what = format!(
-                        "{} reads {key} at commit {seq} and gets {damage}",
-                        describe(op)
-                    );
+                    let what =
+                        format!("{} reads {key} at commit {seq} and gets {damage}", describe(op));
                     let (process, invoked) = (op.process, op.invoked_event);
                     return self.broken(Rule::ValueIntact, process, what, &[invoked]);
                 }
@@ -111,9 +103,7 @@ impl Judge {
         if self.is_off() {
             return;
         }
-        let seq = self.ops[id.0 as usize]
-            .snapshot
-            .unwrap_or_else(|| self.commits());
+        let seq = self.ops[id.0 as usize].snapshot.unwrap_or_else(|| self.commits());
         let mut expected = std::mem::take(&mut self.scratch_keys);
         expected.clear();
         expected.extend(self.model.scan(range, seq).map(|(key, _)| key));

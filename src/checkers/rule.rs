@@ -256,11 +256,7 @@ mod tests {
         for (index, rule) in Rule::ALL.into_iter().enumerate() {
             assert_eq!(rule as usize, index);
             let place = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(rule.place());
-            assert!(
-                place.exists(),
-                "{rule:?} is said to be checked in {}",
-                place.display()
-            );
+            assert!(place.exists(), "{rule:?} is said to be checked in {}", place.display());
         }
     }
 }

@@ -122,7 +122,9 @@ impl Judge {
             Verdict::Ok => sim::count("check.values"),
             Verdict::Undecided(_) => sim::count("check.values_undecided"),
             Verdict::Violated(why) => {
-                let what = format!("no order of the operations explains the values that clients saw: {why:?}");
+                let what = format!(
+                    "no order of the operations explains the values that clients saw: {why:?}"
+                );
                 self.broken(Rule::JudgesAgree, sim::ProcessId::WORLD, what, &[]);
             }
         }

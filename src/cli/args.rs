@@ -199,7 +199,10 @@ pub(super) struct Chosen {
 
 impl WorldArgs {
     /// Looks everything up that was given by name.
-    pub(super) fn choose(&self, systems: &[Arc<dyn SystemUnderTest>]) -> Result<Chosen, UsageError> {
+    pub(super) fn choose(
+        &self,
+        systems: &[Arc<dyn SystemUnderTest>],
+    ) -> Result<Chosen, UsageError> {
         let system = self.system(systems)?;
         let store = self.store.as_deref().map(store_of).transpose()?;
         let calm = self.no_faults || self.profile == ProfileArg::Calm;
@@ -215,13 +218,19 @@ impl WorldArgs {
         Ok(Chosen { system, swarm, profile: profile.name(), store })
     }
 
-    fn system(&self, systems: &[Arc<dyn SystemUnderTest>]) -> Result<Arc<dyn SystemUnderTest>, UsageError> {
+    fn system(
+        &self,
+        systems: &[Arc<dyn SystemUnderTest>],
+    ) -> Result<Arc<dyn SystemUnderTest>, UsageError> {
         let by_name = systems.iter().find(|system| system.name() == self.system);
         // A program with one system of its own need not be told its name.
         let default = (systems.len() == 1 && self.system == "manifest-core").then(|| &systems[0]);
         let Some(system) = by_name.or(default) else {
             let known: Vec<_> = systems.iter().map(|system| system.name()).collect();
-            return Err(UsageError::UnknownSystem { name: self.system.clone(), known: known.join(", ") });
+            return Err(UsageError::UnknownSystem {
+                name: self.system.clone(),
+                known: known.join(", "),
+            });
         };
         match &self.bug {
             None => Ok(Arc::clone(system)),

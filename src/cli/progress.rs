@@ -18,7 +18,11 @@ const TICK: Duration = Duration::from_millis(50);
 /// How often a line is printed where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
-#[expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "progress is about real time")]
+#[expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "progress is about real time"
+)]
 fn real_now() -> std::time::Instant {
     std::time::Instant::now()
 }

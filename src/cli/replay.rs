@@ -13,7 +13,10 @@ use crate::system::SystemUnderTest;
 use crate::world::{Arena, Verdict, WorldReport};
 
 /// Runs the seed and prints what happened.
-pub(super) fn replay(args: &ReplayArgs, systems: &[Arc<dyn SystemUnderTest>]) -> Result<Exit, UsageError> {
+pub(super) fn replay(
+    args: &ReplayArgs,
+    systems: &[Arc<dyn SystemUnderTest>],
+) -> Result<Exit, UsageError> {
     let chosen = args.world.choose(systems)?;
     crate::panics::install();
     let campaign = Campaign {
@@ -46,13 +49,23 @@ pub(super) fn replay(args: &ReplayArgs, systems: &[Arc<dyn SystemUnderTest>]) ->
     };
     Ok(match &report.verdict {
         Verdict::Pass => Exit::Pass,
-        Verdict::Broken(finding) | Verdict::Stuck(finding) => Exit::of(&GroupKey::Rule(finding.rule)),
+        Verdict::Broken(finding) | Verdict::Stuck(finding) => {
+            Exit::of(&GroupKey::Rule(finding.rule))
+        }
         Verdict::Panicked { .. } => Exit::Panic,
     })
 }
 
-fn print_text(report: &WorldReport, rows: &[Row], mut out: impl std::io::Write) -> std::io::Result<()> {
-    writeln!(out, "seed {}   {} events   fingerprint {:016x}", report.seed, report.events, report.fingerprint)?;
+fn print_text(
+    report: &WorldReport,
+    rows: &[Row],
+    mut out: impl std::io::Write,
+) -> std::io::Result<()> {
+    writeln!(
+        out,
+        "seed {}   {} events   fingerprint {:016x}",
+        report.seed, report.events, report.fingerprint
+    )?;
     writeln!(out, "{}\n", report.description)?;
     if let Some(first) = report.trace.first().filter(|row| row.event > 0) {
         writeln!(out, "  the first {} events are not kept; --ring N keeps more\n", first.event)?;
@@ -72,10 +85,17 @@ fn print_text(report: &WorldReport, rows: &[Row], mut out: impl std::io::Write) 
     writeln!(out)?;
     match &report.verdict {
         Verdict::Pass => writeln!(out, "PASS   seed {}", report.seed),
-        Verdict::Panicked { message, .. } => writeln!(out, "FAIL   seed {}   panic: {message}", report.seed),
+        Verdict::Panicked { message, .. } => {
+            writeln!(out, "FAIL   seed {}   panic: {message}", report.seed)
+        }
         Verdict::Broken(finding) | Verdict::Stuck(finding) => {
             let class = diagnose(finding, &report.trace).class;
-            writeln!(out, "FAIL   seed {}   {class}   broken: {}", report.seed, finding.rule.sentence())?;
+            writeln!(
+                out,
+                "FAIL   seed {}   {class}   broken: {}",
+                report.seed,
+                finding.rule.sentence()
+            )?;
             writeln!(out, "       {}", finding.what)
         }
     }

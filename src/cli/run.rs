@@ -19,7 +19,10 @@ use crate::system::{Rarity, SystemUnderTest};
 use crate::world::{Arena, Verdict, WorldReport};
 
 /// Runs the campaign that the flags describe.
-pub(super) fn run(args: &RunArgs, systems: &[Arc<dyn SystemUnderTest>]) -> Result<Exit, UsageError> {
+pub(super) fn run(
+    args: &RunArgs,
+    systems: &[Arc<dyn SystemUnderTest>],
+) -> Result<Exit, UsageError> {
     let chosen = args.world.choose(systems)?;
     let iterations = args.iterations.get();
     if args.seed.checked_add(iterations - 1).is_none() {
@@ -30,7 +33,11 @@ pub(super) fn run(args: &RunArgs, systems: &[Arc<dyn SystemUnderTest>]) -> Resul
         iterations,
         system: Arc::clone(&chosen.system),
         swarm: chosen.swarm.clone(),
-        determinism: if args.check_determinism { Determinism::Checked } else { Determinism::Assumed },
+        determinism: if args.check_determinism {
+            Determinism::Checked
+        } else {
+            Determinism::Assumed
+        },
     };
     let workers = args.workers.or_else(|| std::thread::available_parallelism().ok());
     let workers = workers.map_or(1, NonZeroUsize::get);
@@ -72,7 +79,8 @@ impl Watcher {
     /// The lines in the order of the seeds, whichever worker finished first.
     fn print_lines(&self) {
         let Some(lines) = &self.lines else { return };
-        let mut lines = lines.lock().map(|mut lines| std::mem::take(&mut *lines)).unwrap_or_default();
+        let mut lines =
+            lines.lock().map(|mut lines| std::mem::take(&mut *lines)).unwrap_or_default();
         lines.sort_unstable();
         let mut out = std::io::stdout().lock();
         for (_, line) in lines {

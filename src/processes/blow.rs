@@ -43,10 +43,7 @@ fn strike(world: &Rc<World>, index: usize, planned: &PlannedBlow, process: Proce
         }
         Blow::Twin => {
             sim::fault(process, "fault.twin", 0, 0);
-            let name = sim::ProcessName {
-                role: "twin",
-                number: index as u16 + 1,
-            };
+            let name = sim::ProcessName { role: "twin", number: index as u16 + 1 };
             let twin = sim::spawn_on(ProcessId::WORLD, keep_alive(Rc::clone(world), index, name));
             slot.twins.borrow_mut().push(twin);
         }
@@ -58,17 +55,9 @@ fn strike(world: &Rc<World>, index: usize, planned: &PlannedBlow, process: Proce
             let until_ns = sim::now_ns() + duration.as_nanos() as u64;
             world.store.partition(process, until_ns);
         }
-        Blow::Outage {
-            kind,
-            share_ppm,
-            duration,
-        } => {
+        Blow::Outage { kind, share_ppm, duration } => {
             let until_ns = sim::now_ns() + duration.as_nanos() as u64;
-            let outage = Outage {
-                kind: *kind,
-                share_ppm: *share_ppm,
-                until_ns,
-            };
+            let outage = Outage { kind: *kind, share_ppm: *share_ppm, until_ns };
             world.store.set_outage(Some(outage));
         }
     }

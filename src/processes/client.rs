@@ -54,16 +54,10 @@ pub(super) async fn perform(
     patience: Option<Duration>,
 ) -> Ending {
     let session: SessionId = opened.id;
-    let writes = if operation.writes.is_empty() {
-        Writes::None
-    } else {
-        Writes::Some
-    };
+    let writes = if operation.writes.is_empty() { Writes::None } else { Writes::Some };
     let asks = !operation.reads.is_empty() && operation.freshness == Freshness::Strong;
     world.count_operation();
-    opened
-        .account
-        .begin(writes, if asks { Reads::Strong } else { Reads::Own });
+    opened.account.begin(writes, if asks { Reads::Strong } else { Reads::Own });
     let id = world.judge.lock().invoke(session, Arc::clone(&operation));
     let account = Arc::clone(&opened.account);
     let recorder = Recorder::new(world.judge.clone(), account, id, world.options.filling);
@@ -75,12 +69,7 @@ pub(super) async fn perform(
     if ending.is_some() {
         opened.account.end();
     } else {
-        sim::fault(
-            sim::current_process(),
-            "fault.client_gave_up",
-            0,
-            u64::from(id.0),
-        );
+        sim::fault(sim::current_process(), "fault.client_gave_up", 0, u64::from(id.0));
         opened.account.abandon();
     }
     let ending = ending.unwrap_or(Ending::Unknown);

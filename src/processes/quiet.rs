@@ -31,10 +31,7 @@ pub(crate) async fn last_words(world: &Rc<World>) {
             }
         }
     }
-    let newcomer = sim::add_process(ProcessName {
-        role: "newcomer",
-        number: 0,
-    });
+    let newcomer = sim::add_process(ProcessName { role: "newcomer", number: 0 });
     speakers.push((newcomer, None, false));
     for (process, opened, writes) in speakers {
         let task = sim::spawn_on(process, speak(Rc::clone(world), process, opened, writes));
@@ -83,10 +80,8 @@ async fn insist(world: &World, opened: &Opened, process: ProcessId, kind: OpKind
         }
     }
     let name = sim::process_names()[usize::from(process.0)];
-    let what = format!(
-        "{name}'s {} ended as {ending:?} without faults, {TRIES} times",
-        kind.name()
-    );
+    let what =
+        format!("{name}'s {} ended as {ending:?} without faults, {TRIES} times", kind.name());
     world.stuck(process, what);
 }
 
@@ -97,11 +92,5 @@ fn last_operation(id: OpId, kind: OpKind) -> Operation {
         OpKind::Get => reads.push(ReadTarget::Key(KeyId(0))),
         _ => reads.push(ReadTarget::Range(KeyRange::ALL)),
     }
-    Operation {
-        id,
-        kind,
-        freshness: Freshness::Strong,
-        reads,
-        writes,
-    }
+    Operation { id, kind, freshness: Freshness::Strong, reads, writes }
 }

@@ -119,23 +119,14 @@ async fn live(world: Rc<World>, index: usize, process: ProcessId) {
                 sim::sleep(world.options.tuning.typical_request * 4).await
             }
             Err(OpenError::Broken(what)) => {
-                return world.stuck(
-                    process,
-                    format!("{} cannot open the system: {what}", slot.name),
-                );
+                return world
+                    .stuck(process, format!("{} cannot open the system: {what}", slot.name));
             }
         }
     };
     slot.set_session(process, Some(opened.clone()));
     let clients: Vec<_> = (1..world.options.clients)
-        .map(|_| {
-            sim::spawn(client::run(
-                Rc::clone(&world),
-                index,
-                process,
-                opened.clone(),
-            ))
-        })
+        .map(|_| sim::spawn(client::run(Rc::clone(&world), index, process, opened.clone())))
         .collect();
     client::run(Rc::clone(&world), index, process, opened).await;
     for client in clients {

@@ -8,7 +8,8 @@ use super::Report;
 /// Never: a report holds only strings and numbers.
 #[must_use]
 pub fn to_json(report: &Report) -> String {
-    let mut text = serde_json::to_string_pretty(report).expect("a report holds only strings and numbers");
+    let mut text =
+        serde_json::to_string_pretty(report).expect("a report holds only strings and numbers");
     text.push('\n');
     text
 }

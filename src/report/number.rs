@@ -38,10 +38,20 @@ mod tests {
 
     #[test]
     fn short_numbers_have_three_digits_and_never_round_up() {
-        let shown: Vec<_> =
-            [0, 999, 1_000, 1_059, 23_499, 999_999, 1_050_000, 6_210_000, 123_456_789, 7_000_000_000]
-                .map(short)
-                .into();
+        let shown: Vec<_> = [
+            0,
+            999,
+            1_000,
+            1_059,
+            23_499,
+            999_999,
+            1_050_000,
+            6_210_000,
+            123_456_789,
+            7_000_000_000,
+        ]
+        .map(short)
+        .into();
         let expected =
             ["0", "999", "1.00k", "1.05k", "23.4k", "999k", "1.05M", "6.21M", "123M", "7.00G"];
         assert_eq!(shown, expected);

@@ -134,7 +134,8 @@ fn chosen_lines(trace: &[Row], evidence: &[u64], broken: u64) -> Vec<Line> {
     let is_evidence = |row: &Row| evidence.binary_search(&row.event).is_ok();
     let processes: Vec<&str> =
         trace.iter().filter(|row| is_evidence(row)).map(|row| row.process.as_str()).collect();
-    let mut chosen: Vec<usize> = (0..trace.len()).filter(|&index| is_evidence(&trace[index])).collect();
+    let mut chosen: Vec<usize> =
+        (0..trace.len()).filter(|&index| is_evidence(&trace[index])).collect();
     for index in (0..trace.len()).rev() {
         let row = &trace[index];
         if chosen.len() >= LINES_MAX.max(evidence.len()) {

@@ -19,7 +19,12 @@ fn write(report: &Report, out: &mut String) -> fmt::Result {
     writeln!(
         out,
         "vopr {}   seeds {}..{}   profile {}   store {}   system {}{bug}",
-        report.version, report.first_seed, report.last_seed, report.profile, report.store, report.system
+        report.version,
+        report.first_seed,
+        report.last_seed,
+        report.profile,
+        report.store,
+        report.system
     )?;
     writeln!(out)?;
     if report.passed() {
@@ -140,7 +145,13 @@ fn write_failure(group: &FailureGroup, out: &mut String) -> fmt::Result {
             format!("   {count} seeds: {}{more}", shown.join(" "))
         }
     };
-    writeln!(out, "FAIL   seed {}   {}   {}{others}", story.seed, story.class, story.rule_broken())?;
+    writeln!(
+        out,
+        "FAIL   seed {}   {}   {}{others}",
+        story.seed,
+        story.class,
+        story.rule_broken()
+    )?;
     writeln!(out, "       {}", story.what)?;
     writeln!(out)?;
     write_lines(story, out)?;

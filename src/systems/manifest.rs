@@ -45,7 +45,7 @@ impl ManifestSystem {
     fn options(&self, tuning: &Tuning) -> Options {
         let draw = tuning.draw;
         let request = tuning.typical_request;
-        let tail_limit_bytes = 256 << draw.below(0, 4);
+        let tail_limit_bytes = 128 << draw.below(0, 4);
         let burns = draw.chance_ppm(1, 400_000);
         Options {
             tail_limit_bytes,
@@ -53,19 +53,11 @@ impl ManifestSystem {
             attempt_timeout: request * draw.between(3, 3, 20),
             commit_deadline: request * draw.between(4, 10, 120),
             read_deadline: request * draw.between(5, 40, 200),
-            ambiguity: if burns {
-                Ambiguity::BurnBase
-            } else {
-                Ambiguity::ReportUnknown
-            },
+            ambiguity: if burns { Ambiguity::BurnBase } else { Ambiguity::ReportUnknown },
             backoff_min: request / 2,
             backoff_max: request * 8,
             max_batch: if draw.chance_ppm(6, 200_000) { 2 } else { 1024 },
-            batch_window: if draw.chance_ppm(7, 100_000) {
-                request * 2
-            } else {
-                Duration::ZERO
-            },
+            batch_window: if draw.chance_ppm(7, 100_000) { request * 2 } else { Duration::ZERO },
             key_limit_bytes: 64,
             value_limit_bytes: 4096,
             planted: self.bug,
@@ -152,19 +144,12 @@ impl SystemUnderTest for ManifestSystem {
     fn bugs(&self) -> Vec<BugInfo> {
         PlantedBug::ALL
             .iter()
-            .map(|bug| BugInfo {
-                name: bug.name(),
-                sentence: bug.sentence(),
-                origin: bug.origin(),
-            })
+            .map(|bug| BugInfo { name: bug.name(), sentence: bug.sentence(), origin: bug.origin() })
             .collect()
     }
 
     fn with_bug(&self, name: &str) -> Option<Arc<dyn SystemUnderTest>> {
-        let bug = PlantedBug::ALL
-            .iter()
-            .copied()
-            .find(|bug| bug.name() == name)?;
+        let bug = PlantedBug::ALL.iter().copied().find(|bug| bug.name() == name)?;
         Some(Arc::new(ManifestSystem { bug: Some(bug) }))
     }
 

@@ -32,10 +32,7 @@ impl Mix {
         if weights.iter().all(|&weight| weight == 0) {
             weights[OpKind::Get as usize] = 1;
         }
-        Mix {
-            weights,
-            ..self.clone()
-        }
+        Mix { weights, ..self.clone() }
     }
 
     fn kind(&self, draw: &Draw) -> OpKind {
@@ -54,11 +51,7 @@ impl Mix {
         let hot = sim::scale(word, 100) < self.hot_percent;
         // The low bits are independent of the decision that the high bits made.
         let spread = word.wrapping_mul(0x9e37_79b1);
-        KeyId(if hot {
-            0
-        } else {
-            sim::scale(spread, u32::from(self.keys)) as u16
-        })
+        KeyId(if hot { 0 } else { sim::scale(spread, u32::from(self.keys)) as u16 })
     }
 
     fn range(&self, word: u32) -> KeyRange {
@@ -68,10 +61,7 @@ impl Mix {
             return KeyRange { start, end: None };
         }
         let len = 1 + sim::scale(spread, u32::from(self.keys).div_ceil(2)) as u16;
-        KeyRange {
-            start,
-            end: Some(KeyId(start.0 + len)),
-        }
+        KeyRange { start, end: Some(KeyId(start.0 + len)) }
     }
 }
 
@@ -110,21 +100,13 @@ pub fn generate(mix: &Mix, id: OpId, draw: &Draw) -> Operation {
             add_writes(mix, &word, &mut writes, 1);
         }
     }
-    Operation {
-        id,
-        kind,
-        freshness,
-        reads,
-        writes,
-    }
+    Operation { id, kind, freshness, reads, writes }
 }
 
 fn add_writes(mix: &Mix, word: &impl Fn(usize) -> u32, writes: &mut Vec<Write>, least: u32) {
     let wanted = least + sim::scale(word(4), mix.width);
     for index in 0..wanted {
-        let word = word(index as usize)
-            .wrapping_mul(0x2c1b_3c6d)
-            .rotate_left(index);
+        let word = word(index as usize).wrapping_mul(0x2c1b_3c6d).rotate_left(index);
         writes.push(match word & 15 {
             0 | 1 => Write::Delete(mix.key(word)),
             2 => Write::DeleteRange(mix.range(word)),
@@ -139,13 +121,7 @@ mod tests {
     use sim::{ProcessId, Site, Source};
 
     fn mix() -> Mix {
-        Mix {
-            weights: [1; 8],
-            keys: 6,
-            hot_percent: 20,
-            session_percent: 30,
-            width: 3,
-        }
+        Mix { weights: [1; 8], keys: 6, hot_percent: 20, session_percent: 30, width: 3 }
     }
 
     #[test]
@@ -156,11 +132,7 @@ mod tests {
             let draw = source.draw(ProcessId(1), Site::OPERATION, 0);
             let operation = generate(&mix(), OpId(number), &draw);
             seen[operation.kind as usize] += 1;
-            assert_eq!(
-                operation.writes.is_empty(),
-                operation.kind.is_read_only(),
-                "{operation}"
-            );
+            assert_eq!(operation.writes.is_empty(), operation.kind.is_read_only(), "{operation}");
             if operation.kind == OpKind::ReadModifyWrite {
                 let (ReadTarget::Key(read), Write::Put(written)) =
                     (operation.reads[0], operation.writes[0])

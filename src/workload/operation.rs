@@ -32,8 +32,7 @@ impl KeyId {
         digits
             .iter()
             .try_fold(0, |number, &byte| {
-                byte.is_ascii_digit()
-                    .then(|| number * 10 + u16::from(byte - b'0'))
+                byte.is_ascii_digit().then(|| number * 10 + u16::from(byte - b'0'))
             })
             .map(KeyId)
     }
@@ -56,10 +55,7 @@ pub struct KeyRange {
 
 impl KeyRange {
     /// Every key.
-    pub const ALL: KeyRange = KeyRange {
-        start: KeyId(0),
-        end: None,
-    };
+    pub const ALL: KeyRange = KeyRange { start: KeyId(0), end: None };
 
     /// Whether `key` lies in the range.
     #[must_use]
@@ -232,10 +228,7 @@ mod tests {
 
     #[test]
     fn a_range_excludes_its_end() {
-        let range = KeyRange {
-            start: KeyId(2),
-            end: Some(KeyId(4)),
-        };
+        let range = KeyRange { start: KeyId(2), end: Some(KeyId(4)) };
         let inside: Vec<_> = (0..6).filter(|&key| range.contains(KeyId(key))).collect();
         assert_eq!(inside, [2, 3]);
         assert!(KeyRange::ALL.contains(KeyId(9999)));

@@ -81,17 +81,11 @@ pub fn encode_value(id: ValueId, filling: u16) -> Vec<u8> {
 pub fn decode_value(bytes: &[u8]) -> Result<ValueId, DamagedValue> {
     let damaged = DamagedValue { len: bytes.len() };
     let (name, filling) = bytes.split_at_checked(NAME_LEN).ok_or(damaged)?;
-    let id = ValueId(u64::from_le_bytes(
-        name[..8].try_into().map_err(|_| damaged)?,
-    ));
-    let expected = usize::from(u16::from_le_bytes(
-        name[8..].try_into().map_err(|_| damaged)?,
-    ));
+    let id = ValueId(u64::from_le_bytes(name[..8].try_into().map_err(|_| damaged)?));
+    let expected = usize::from(u16::from_le_bytes(name[8..].try_into().map_err(|_| damaged)?));
     let pattern = filler(id);
     let intact = filling.len() == expected
-        && filling
-            .chunks(pattern.len())
-            .all(|chunk| chunk == &pattern[..chunk.len()]);
+        && filling.chunks(pattern.len()).all(|chunk| chunk == &pattern[..chunk.len()]);
     if intact { Ok(id) } else { Err(damaged) }
 }
 

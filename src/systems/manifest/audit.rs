@@ -21,10 +21,7 @@ use crate::workload::{ValueId, Write};
 struct Broken(Rule, String);
 
 fn damaged(problem: Problem) -> Broken {
-    Broken(
-        Rule::BytesIntact,
-        format!("a root was published, but {problem}"),
-    )
+    Broken(Rule::BytesIntact, format!("a root was published, but {problem}"))
 }
 
 /// Follows the chain of roots of one world.
@@ -38,10 +35,7 @@ pub(super) struct ChainAuditor {
 
 impl Auditor for ChainAuditor {
     fn applied(&mut self, change: &Applied<'_>, judge: &mut Judge) {
-        let Some(name) = change
-            .text
-            .strip_prefix(PREFIX)
-            .and_then(|rest| rest.strip_prefix('/'))
+        let Some(name) = change.text.strip_prefix(PREFIX).and_then(|rest| rest.strip_prefix('/'))
         else {
             return;
         };
@@ -81,10 +75,7 @@ impl ChainAuditor {
         judge: &mut Judge,
     ) -> Result<(), Broken> {
         let Some(version) = change.after else {
-            return Err(Broken(
-                Rule::ReferencesExist,
-                String::from("the root was deleted"),
-            ));
+            return Err(Broken(Rule::ReferencesExist, String::from("the root was deleted")));
         };
         let root = Root::decode(&version.body).map_err(damaged)?;
         let previous = self.root.take();
@@ -111,10 +102,8 @@ impl ChainAuditor {
             }
             return Ok(previous.tail.len());
         }
-        let (before, after) = (
-            previous.segments().map_err(damaged)?,
-            root.segments().map_err(damaged)?,
-        );
+        let (before, after) =
+            (previous.segments().map_err(damaged)?, root.segments().map_err(damaged)?);
         let (Some(added), true) = (after.get(before.len()..), after.starts_with(&before)) else {
             return gap(format!(
                 "root {} drops segments of root {}",
@@ -151,10 +140,7 @@ impl ChainAuditor {
             ));
         };
         let wrong = |what: &str| {
-            Err(Broken(
-                Rule::ReferencesExist,
-                format!("root {version} names {name}, but {what}"),
-            ))
+            Err(Broken(Rule::ReferencesExist, format!("root {version} names {name}, but {what}")))
         };
         let records = match segment_records(body) {
             Ok(records) => records,
@@ -198,17 +184,13 @@ impl ChainAuditor {
         while !rest.is_empty() {
             let (record, after) = Record::decode(rest).map_err(damaged)?;
             if record.seq != seq || seq != judge.commits() + 1 {
-                let what = format!(
-                    "root {} adds commit {} where {seq} is next",
-                    root.version, record.seq
-                );
+                let what =
+                    format!("root {} adds commit {} where {seq} is next", root.version, record.seq);
                 return Err(Broken(Rule::HistoryWhole, what));
             }
             if record.chain_prev != chain {
-                let what = format!(
-                    "commit {seq} of root {} does not continue the chain",
-                    root.version
-                );
+                let what =
+                    format!("commit {seq} of root {} does not continue the chain", root.version);
                 return Err(Broken(Rule::ChainIntact, what));
             }
             self.writes.clear();

@@ -185,27 +185,11 @@ impl<'a> Record<'a> {
         if record[crc_at..] != crc32c::crc32c(&record[..crc_at]).to_le_bytes() {
             return Err("the checksum of a record is wrong");
         }
-        let metadata_at = crc_at
-            .checked_sub(metadata_len)
-            .ok_or("a record is too short")?;
+        let metadata_at = crc_at.checked_sub(metadata_len).ok_or("a record is too short")?;
         let metadata = &record[metadata_at..crc_at];
-        let token = <[u8; 4]>::try_from(metadata)
-            .ok()
-            .map(|token| OpId(u32::from_le_bytes(token)));
-        let ops = record
-            .get(RECORD_FIXED_LEN..metadata_at)
-            .ok_or("a record is too short")?;
-        Ok((
-            Record {
-                bytes: record,
-                chain_prev,
-                seq,
-                op_count,
-                token,
-                ops,
-            },
-            rest,
-        ))
+        let token = <[u8; 4]>::try_from(metadata).ok().map(|token| OpId(u32::from_le_bytes(token)));
+        let ops = record.get(RECORD_FIXED_LEN..metadata_at).ok_or("a record is too short")?;
+        Ok((Record { bytes: record, chain_prev, seq, op_count, token, ops }, rest))
     }
 
     /// The chain hash after this record.

@@ -41,9 +41,7 @@ pub(super) async fn open(
     context: OpenContext,
     options: Options,
 ) -> Result<Rc<dyn Session>, OpenError> {
-    let env = Arc::new(SimEnv {
-        process: context.process,
-    });
+    let env = Arc::new(SimEnv { process: context.process });
     let opened = Manifest::open_or_create(context.store, Path::from(PREFIX), env, options).await;
     match opened {
         Ok(manifest) => Ok(Rc::new(ManifestSession { manifest }) as Rc<dyn Session>),
@@ -93,12 +91,7 @@ impl ManifestSession {
             match *read {
                 ReadTarget::Key(key) => {
                     let entry = transaction.get(key.encode());
-                    seen.saw(
-                        key,
-                        entry
-                            .as_ref()
-                            .map(|entry| (Some(entry.seq), &entry.value[..])),
-                    );
+                    seen.saw(key, entry.as_ref().map(|entry| (Some(entry.seq), &entry.value[..])));
                 }
                 ReadTarget::Range(range) => {
                     let rows = transaction.scan(byte_range(range));
@@ -115,9 +108,7 @@ impl ManifestSession {
         }
         transaction.set_metadata(Bytes::copy_from_slice(&operation.id.0.to_le_bytes()));
         let commit = transaction.commit().await?;
-        Ok(Ending::Ok {
-            commit: Some(commit.seq),
-        })
+        Ok(Ending::Ok { commit: Some(commit.seq) })
     }
 
     async fn base(&self, freshness: Freshness) -> Result<Snapshot, Error> {
@@ -129,10 +120,9 @@ impl ManifestSession {
 
     async fn ending_of(&self, error: Error, operation: &Operation, seen: &Recorder) -> Ending {
         match error {
-            Error::Conflict { key, seq } => Ending::Failed(Failure::Conflict {
-                key: KeyId::decode(&key),
-                seq,
-            }),
+            Error::Conflict { key, seq } => {
+                Ending::Failed(Failure::Conflict { key: KeyId::decode(&key), seq })
+            }
             Error::OutcomeUnknown { id } => {
                 // Half of the clients ask what became of it, as they would after a restart.
                 if operation.id.0.is_multiple_of(2) {
@@ -163,12 +153,7 @@ fn read_snapshot(snapshot: &Snapshot, reads: &[ReadTarget], seen: &Recorder) {
         match *read {
             ReadTarget::Key(key) => {
                 let entry = snapshot.get(key.encode());
-                seen.saw(
-                    key,
-                    entry
-                        .as_ref()
-                        .map(|entry| (Some(entry.seq), &entry.value[..])),
-                );
+                seen.saw(key, entry.as_ref().map(|entry| (Some(entry.seq), &entry.value[..])));
             }
             ReadTarget::Range(range) => {
                 let rows = snapshot.scan(byte_range(range));
@@ -190,8 +175,5 @@ fn encoded(key: KeyId) -> Bytes {
 }
 
 fn byte_range(range: KeyRange) -> ByteRange {
-    ByteRange {
-        start: encoded(range.start),
-        end: range.end.map(encoded),
-    }
+    ByteRange { start: encoded(range.start), end: range.end.map(encoded) }
 }
