@@ -47,13 +47,7 @@ pub fn add_process(name: ProcessName) -> ProcessId {
 /// The names of all processes of the world, by number.
 #[must_use]
 pub fn process_names() -> Vec<ProcessName> {
-    with(|engine| {
-        engine
-            .processes
-            .iter()
-            .map(|process| process.name)
-            .collect()
-    })
+    with(|engine| engine.processes.iter().map(|process| process.name).collect())
 }
 
 /// Runs `future` as a task of `process`.
@@ -106,12 +100,7 @@ pub fn is_alive(process: ProcessId) -> bool {
 
 /// Stops a process for a while. A stall that ends before a running one changes nothing.
 pub fn stall(process: ProcessId, duration: Duration) {
-    with(|engine| {
-        engine.stall(
-            process,
-            u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX),
-        )
-    });
+    with(|engine| engine.stall(process, u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)));
 }
 
 /// Ends everything that is still to befall processes: aims that have not struck are taken away.
@@ -120,10 +109,7 @@ pub fn stall(process: ProcessId, duration: Duration) {
 pub fn end_process_faults() -> u64 {
     with(|engine| {
         engine.aims.clear();
-        let stalls = engine
-            .processes
-            .iter()
-            .map(|process| process.stalled_until_ns);
+        let stalls = engine.processes.iter().map(|process| process.stalled_until_ns);
         stalls.fold(engine.now_ns, u64::max)
     })
 }
@@ -213,9 +199,7 @@ pub fn mark(name: &'static str) {
     with(|engine| {
         let (hash, before) = engine.labels.count(name);
         let process = engine.current;
-        engine.emit(process, Kind::Mark, (0, hash, u64::from(before)), || {
-            name.to_owned()
-        });
+        engine.emit(process, Kind::Mark, (0, hash, u64::from(before)), || name.to_owned());
     });
 }
 
@@ -224,9 +208,7 @@ pub fn mark(name: &'static str) {
 pub fn fault(process: ProcessId, name: &'static str, object: u32, request: u64) -> u64 {
     with(|engine| {
         let (hash, _) = engine.labels.count(name);
-        engine.emit(process, Kind::Fault, (object, request, hash), || {
-            name.to_owned()
-        })
+        engine.emit(process, Kind::Fault, (object, request, hash), || name.to_owned())
     })
 }
 
@@ -240,12 +222,7 @@ pub fn count(name: &'static str) {
 /// Calls `f` with every step, mark and fault that this world reached, and how often, in the order
 /// in which they were first reached.
 pub fn each_count(mut f: impl FnMut(&'static str, u32)) {
-    with(|engine| {
-        engine
-            .labels
-            .counts()
-            .for_each(|(name, count)| f(name, count))
-    });
+    with(|engine| engine.labels.counts().for_each(|(name, count)| f(name, count)));
 }
 
 /// The label with this hash, if this thread has met it. For telling steps, marks and faults of a

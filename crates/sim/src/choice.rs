@@ -105,10 +105,7 @@ impl Draw {
     /// A number in `low..=high` from the word at `index`.
     #[must_use]
     pub fn between(&self, index: usize, low: u32, high: u32) -> u32 {
-        low + scale(
-            self.words[index],
-            high.saturating_sub(low).saturating_add(1),
-        )
+        low + scale(self.words[index], high.saturating_sub(low).saturating_add(1))
     }
 
     /// True in `ppm` of a million draws.
@@ -214,11 +211,7 @@ impl Source {
             self.switch_to(fresh);
         }
         let stream = self.stream(process, site);
-        let key = ChoiceKey {
-            process,
-            site,
-            count: stream.count,
-        };
+        let key = ChoiceKey { process, site, count: stream.count };
         stream.count += 1;
         let mut words = [0; DRAW_WORDS];
         for pair in words.chunks_exact_mut(2) {
@@ -237,11 +230,7 @@ impl Source {
             self.switch_to(fresh);
         }
         let stream = self.stream(process, site);
-        let key = ChoiceKey {
-            process,
-            site,
-            count: stream.count,
-        };
+        let key = ChoiceKey { process, site, count: stream.count };
         stream.count += 1;
         let mut words = [0; DRAW_WORDS];
         words[0] = stream.rng.next_u32();
@@ -270,11 +259,7 @@ impl Source {
         if slot.as_ref().is_none_or(|stream| stream.world != world) {
             let mut rng = ChaCha8Rng::from_seed(key);
             rng.set_stream(index as u64);
-            *slot = Some(Stream {
-                rng,
-                count: 0,
-                world,
-            });
+            *slot = Some(Stream { rng, count: 0, world });
         }
         slot.as_mut().expect("the stream was made just above")
     }
@@ -327,43 +312,25 @@ mod tests {
             let _ = used.draw(A, Site::REQUEST, 0);
         }
         used.reset(2);
-        assert_eq!(
-            used.draw(A, Site::REQUEST, 0),
-            Source::new(2).draw(A, Site::REQUEST, 0)
-        );
+        assert_eq!(used.draw(A, Site::REQUEST, 0), Source::new(2).draw(A, Site::REQUEST, 0));
     }
 
     #[test]
     fn an_override_replaces_one_decision_and_shifts_no_other() {
         let (mut plain, mut planned) = (Source::new(7), Source::new(7));
         let forced = Draw::from_words([9; DRAW_WORDS]);
-        planned.override_choice(
-            ChoiceKey {
-                process: A,
-                site: Site::REQUEST,
-                count: 1,
-            },
-            forced,
-        );
-        assert_eq!(
-            plain.draw(A, Site::REQUEST, 0),
-            planned.draw(A, Site::REQUEST, 0)
-        );
+        planned.override_choice(ChoiceKey { process: A, site: Site::REQUEST, count: 1 }, forced);
+        assert_eq!(plain.draw(A, Site::REQUEST, 0), planned.draw(A, Site::REQUEST, 0));
         assert_ne!(plain.draw(A, Site::REQUEST, 0), forced);
         assert_eq!(planned.draw(A, Site::REQUEST, 0), forced);
-        assert_eq!(
-            plain.draw(A, Site::REQUEST, 0),
-            planned.draw(A, Site::REQUEST, 0)
-        );
+        assert_eq!(plain.draw(A, Site::REQUEST, 0), planned.draw(A, Site::REQUEST, 0));
     }
 
     #[test]
     fn recorded_decisions_replay_under_any_seed() {
         let mut original = Source::new(7);
         original.record();
-        let drawn: Vec<_> = (0..20)
-            .map(|_| original.draw(A, Site::REQUEST, 0))
-            .collect();
+        let drawn: Vec<_> = (0..20).map(|_| original.draw(A, Site::REQUEST, 0)).collect();
         let mut replay = Source::new(1234);
         for (key, draw) in original.take_recorded() {
             replay.override_choice(key, draw);
@@ -375,21 +342,12 @@ mod tests {
     #[test]
     fn fresh_draws_keep_the_prefix_and_change_the_rest() {
         let (mut plain, mut fresh) = (Source::new(7), Source::new(7));
-        fresh.draw_afresh(Fresh {
-            from_event: 10,
-            seed: 99,
-        });
+        fresh.draw_afresh(Fresh { from_event: 10, seed: 99 });
         for event in 0..10 {
-            assert_eq!(
-                plain.draw(A, Site::REQUEST, event),
-                fresh.draw(A, Site::REQUEST, event)
-            );
+            assert_eq!(plain.draw(A, Site::REQUEST, event), fresh.draw(A, Site::REQUEST, event));
         }
         for event in 10..20 {
-            assert_ne!(
-                plain.draw(A, Site::REQUEST, event),
-                fresh.draw(A, Site::REQUEST, event)
-            );
+            assert_ne!(plain.draw(A, Site::REQUEST, event), fresh.draw(A, Site::REQUEST, event));
         }
     }
 

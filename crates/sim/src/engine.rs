@@ -152,10 +152,7 @@ impl Engine {
         self.timers.clear();
         self.free_timers.clear();
         self.processes.clear();
-        self.processes.push(Process::new(ProcessName {
-            role: "world",
-            number: 0,
-        }));
+        self.processes.push(Process::new(ProcessName { role: "world", number: 0 }));
         self.aims.clear();
         self.source.reset(config.seed);
         self.trace.reset(config.keep);
@@ -199,7 +196,9 @@ impl Engine {
         if self.cancelled_timers * 2 > self.timer_events.len() + 32 {
             let timers = &self.timers;
             self.timer_events.retain(|target| match target {
-                Target::Timer { slot, generation } => timers[*slot as usize].generation == *generation,
+                Target::Timer { slot, generation } => {
+                    timers[*slot as usize].generation == *generation
+                }
                 _ => true,
             });
             self.cancelled_timers = 0;
@@ -277,11 +276,7 @@ impl Engine {
                 (task.future, task.waker) = (Some(future), Some(waker));
                 return Action::StepLimit;
             }
-            return Action::Poll {
-                slot,
-                future,
-                waker,
-            };
+            return Action::Poll { slot, future, waker };
         }
         self.current = ProcessId::WORLD;
         match self.pop_event() {
@@ -299,9 +294,7 @@ impl Engine {
         let waiting = self.ready.len() as u32;
         let index = match waiting {
             1 => 0,
-            _ => self
-                .source
-                .pick(ProcessId::WORLD, Site::ORDER, waiting, self.trace.count()),
+            _ => self.source.pick(ProcessId::WORLD, Site::ORDER, waiting, self.trace.count()),
         };
         self.ready.swap_remove(index as usize)
     }
@@ -317,10 +310,9 @@ impl Engine {
                 timer.fired = true;
                 timer.waker.take().map_or(Action::Nothing, Action::Wake)
             }
-            Target::Device { device, token } => Action::Device {
-                device: Rc::clone(&self.devices[usize::from(device.0)]),
-                token,
-            },
+            Target::Device { device, token } => {
+                Action::Device { device: Rc::clone(&self.devices[usize::from(device.0)]), token }
+            }
             Target::Resume(id) => {
                 let process = &mut self.processes[usize::from(id.0)];
                 if process.alive && process.stalled_until_ns <= self.now_ns {

@@ -31,11 +31,7 @@ pub(crate) struct Labels {
 
 impl Labels {
     pub(crate) fn new() -> Self {
-        Labels {
-            labels: Vec::new(),
-            cache: vec![None; CACHE_SLOTS],
-            touched: Vec::new(),
-        }
+        Labels { labels: Vec::new(), cache: vec![None; CACHE_SLOTS], touched: Vec::new() }
     }
 
     pub(crate) fn reset_counts(&mut self) {
@@ -57,11 +53,7 @@ impl Labels {
         let known = self.labels.iter().position(|label| label.name == name);
         let index = known.unwrap_or_else(|| {
             let hash = twox_hash::XxHash3_64::oneshot(name.as_bytes());
-            self.labels.push(Label {
-                name,
-                hash,
-                count: 0,
-            });
+            self.labels.push(Label { name, hash, count: 0 });
             self.labels.len() - 1
         }) as u16;
         self.cache[slot] = Some((address, name.len(), index));
@@ -87,10 +79,7 @@ impl Labels {
     }
 
     pub(crate) fn name_of_hash(&self, hash: u64) -> Option<&'static str> {
-        self.labels
-            .iter()
-            .find(|label| label.hash == hash)
-            .map(|label| label.name)
+        self.labels.iter().find(|label| label.hash == hash).map(|label| label.name)
     }
 }
 
@@ -104,10 +93,7 @@ mod tests {
         let elsewhere: &'static str = Box::leak(String::from("commit.put_head").into_boxed_str());
         labels.count("commit.put_head");
         labels.count(elsewhere);
-        assert_eq!(
-            labels.counts().collect::<Vec<_>>(),
-            [("commit.put_head", 2)]
-        );
+        assert_eq!(labels.counts().collect::<Vec<_>>(), [("commit.put_head", 2)]);
     }
 
     #[test]

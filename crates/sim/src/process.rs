@@ -133,40 +133,20 @@ mod tests {
 
     #[test]
     fn a_fast_clock_needs_less_virtual_time_for_the_same_local_time() {
-        let fast = Clock {
-            drift_ppm: 100_000,
-            wall_offset_ns: 0,
-        };
+        let fast = Clock { drift_ppm: 100_000, wall_offset_ns: 0 };
         assert_eq!(fast.monotonic_ns(1_000_000), 1_100_000);
         assert_eq!(fast.virtual_ns(Duration::from_nanos(1_100_000)), 1_000_000);
     }
 
     #[test]
     fn the_wall_clock_is_the_monotonic_clock_plus_its_offset() {
-        let behind = Clock {
-            drift_ppm: 0,
-            wall_offset_ns: -5,
-        };
+        let behind = Clock { drift_ppm: 0, wall_offset_ns: -5 };
         assert_eq!(behind.wall_ns(3), -2);
     }
 
     #[test]
     fn names_are_made_of_role_and_number() {
-        assert_eq!(
-            ProcessName {
-                role: "writer",
-                number: 2
-            }
-            .to_string(),
-            "writer-2"
-        );
-        assert_eq!(
-            ProcessName {
-                role: "world",
-                number: 0
-            }
-            .to_string(),
-            "world"
-        );
+        assert_eq!(ProcessName { role: "writer", number: 2 }.to_string(), "writer-2");
+        assert_eq!(ProcessName { role: "world", number: 0 }.to_string(), "world");
     }
 }

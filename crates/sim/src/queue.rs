@@ -51,10 +51,7 @@ pub(crate) struct Queue<T> {
 
 impl<T: Copy> Queue<T> {
     pub(crate) fn new() -> Self {
-        Queue {
-            run: Vec::with_capacity(RUN_MAX + 1),
-            heap: BinaryHeap::new(),
-        }
+        Queue { run: Vec::with_capacity(RUN_MAX + 1), heap: BinaryHeap::new() }
     }
 
     pub(crate) fn clear(&mut self) {

@@ -39,10 +39,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits {
-            virtual_time: Duration::from_secs(24 * 3600),
-            steps: 10_000_000,
-        }
+        Limits { virtual_time: Duration::from_secs(24 * 3600), steps: 10_000_000 }
     }
 }
 
@@ -61,11 +58,7 @@ impl Config {
     /// The usual limits, and only the fingerprint kept.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Config {
-            seed,
-            keep: Keep::Hash,
-            limits: Limits::default(),
-        }
+        Config { seed, keep: Keep::Hash, limits: Limits::default() }
     }
 }
 
@@ -133,11 +126,7 @@ where
 fn until_done<T>(result: &Cell<Option<T>>) -> Outcome<T> {
     loop {
         match with(|engine| engine.next()) {
-            Action::Poll {
-                slot,
-                future,
-                waker,
-            } => {
+            Action::Poll { slot, future, waker } => {
                 poll(slot, future, waker);
                 if let Some(value) = result.take() {
                     return Outcome::Done(value);
@@ -155,9 +144,7 @@ fn until_done<T>(result: &Cell<Option<T>>) -> Outcome<T> {
 }
 
 fn poll(slot: u32, mut future: LocalFuture, waker: Waker) {
-    let pending = Pin::new(&mut future)
-        .poll(&mut Context::from_waker(&waker))
-        .is_pending();
+    let pending = Pin::new(&mut future).poll(&mut Context::from_waker(&waker)).is_pending();
     let kept = pending.then_some(future);
     let (finished, crashed) = with(|engine| {
         let finished = engine.after_poll(slot, kept, waker);

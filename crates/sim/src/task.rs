@@ -119,10 +119,7 @@ impl<T> Drop for Reporter<T> {
 pub(crate) fn joined<T: 'static>(
     future: impl Future<Output = T> + 'static,
 ) -> (LocalFuture, JoinHandle<T>) {
-    let shared = Rc::new(RefCell::new(Shared {
-        result: None,
-        waiting: None,
-    }));
+    let shared = Rc::new(RefCell::new(Shared { result: None, waiting: None }));
     let mut reporter = Reporter(Some(Rc::clone(&shared)));
     let task = Box::pin(async move {
         let result = future.await;

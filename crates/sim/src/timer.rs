@@ -27,10 +27,7 @@ pub struct Sleep {
 
 /// Sleeps for `duration` on the monotonic clock of the current process.
 pub fn sleep(duration: Duration) -> Sleep {
-    Sleep {
-        duration,
-        timer: None,
-    }
+    Sleep { duration, timer: None }
 }
 
 impl Future for Sleep {
@@ -58,11 +55,7 @@ impl Future for Sleep {
                 if timer.fired {
                     return Poll::Ready(());
                 }
-                if !timer
-                    .waker
-                    .as_ref()
-                    .is_some_and(|waker| waker.will_wake(cx.waker()))
-                {
+                if !timer.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
                     timer.waker = Some(cx.waker().clone());
                 }
                 Poll::Pending

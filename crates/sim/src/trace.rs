@@ -97,19 +97,8 @@ impl Trace {
             if self.ring.len() >= capacity {
                 self.ring.pop_front();
             }
-            let event = Event {
-                index,
-                at_ns,
-                process,
-                kind,
-                object,
-                a,
-                b,
-            };
-            self.ring.push_back(Kept {
-                event,
-                detail: detail(),
-            });
+            let event = Event { index, at_ns, process, kind, object, a, b };
+            self.ring.push_back(Kept { event, detail: detail() });
         }
         index
     }
@@ -122,19 +111,9 @@ impl Trace {
             if self.ring.len() >= capacity {
                 self.ring.pop_front();
             }
-            let event = Event {
-                index: self.count,
-                at_ns,
-                process,
-                kind: Kind::Log,
-                object: 0,
-                a: 0,
-                b: 0,
-            };
-            self.ring.push_back(Kept {
-                event,
-                detail: line,
-            });
+            let event =
+                Event { index: self.count, at_ns, process, kind: Kind::Log, object: 0, a: 0, b: 0 };
+            self.ring.push_back(Kept { event, detail: line });
         }
     }
 }
@@ -152,9 +131,7 @@ mod tests {
     use super::*;
 
     fn push(trace: &mut Trace, at_ns: u64, a: u64) {
-        trace.push(at_ns, ProcessId(1), Kind::Request, (0, a, 0), || {
-            format!("request {a}")
-        });
+        trace.push(at_ns, ProcessId(1), Kind::Request, (0, a, 0), || format!("request {a}"));
     }
 
     #[test]

@@ -10,10 +10,7 @@ use sim::{Aim, AimAt, Clock, Config, Crashed, Limits, Outcome, ProcessId, Proces
 const MS: Duration = Duration::from_millis(1);
 
 fn process(number: u16) -> ProcessId {
-    sim::add_process(ProcessName {
-        role: "worker",
-        number,
-    })
+    sim::add_process(ProcessName { role: "worker", number })
 }
 
 /// Runs `director` and returns how it ended with the fingerprint of the run.
@@ -66,11 +63,7 @@ fn a_seed_decides_the_order_of_ready_tasks() {
     }
     orders.sort_by_key(|order| format!("{order:?}"));
     orders.dedup();
-    assert!(
-        orders.len() > 30,
-        "50 seeds gave only {} orders of five tasks",
-        orders.len()
-    );
+    assert!(orders.len() > 30, "50 seeds gave only {} orders of five tasks", orders.len());
 }
 
 #[test]
@@ -97,10 +90,7 @@ fn a_crash_drops_futures_at_once_and_tells_who_waits() {
         let again = sim::spawn_on(victim, async { sim::now_ns() }).await;
         (result, dropped_at.get(), again)
     });
-    assert_eq!(
-        outcome,
-        Outcome::Done((Err(Crashed), 7_000_000, Ok(7_000_000)))
-    );
+    assert_eq!(outcome, Outcome::Done((Err(Crashed), 7_000_000, Ok(7_000_000))));
 }
 
 #[test]
@@ -126,13 +116,7 @@ fn a_stalled_process_runs_nothing_and_its_timers_wait() {
 fn a_drifting_clock_bends_its_own_sleeps_only() {
     let (outcome, _) = run(1, || async {
         let fast = process(1);
-        sim::set_clock(
-            fast,
-            Clock {
-                drift_ppm: 1_000_000,
-                wall_offset_ns: 0,
-            },
-        );
+        sim::set_clock(fast, Clock { drift_ppm: 1_000_000, wall_offset_ns: 0 });
         let task = sim::spawn_on(fast, async {
             sim::sleep(MS * 10).await;
             (sim::now_ns(), sim::monotonic())
@@ -188,10 +172,7 @@ fn a_crash_at_a_step_lets_nothing_leave_the_process_any_more() {
         });
         (task.await, seen.get())
     });
-    assert_eq!(
-        outcome,
-        Outcome::Done((Err(Crashed), Some(sim::Admission::Never)))
-    );
+    assert_eq!(outcome, Outcome::Done((Err(Crashed), Some(sim::Admission::Never))));
 }
 
 #[test]
@@ -214,10 +195,7 @@ fn log_lines_are_kept_with_details_and_never_change_the_fingerprint() {
         tracing::info!(target: "protocol", tries = 3, "giving up");
         sim::mark("end");
     };
-    let config = Config {
-        keep: Keep::Ring { capacity: 10 },
-        ..Config::new(1)
-    };
+    let config = Config { keep: Keep::Ring { capacity: 10 }, ..Config::new(1) };
     let quiet = run(1, director).1;
     let subscriber = sim::StepSubscriber::new(&["protocol"]);
     tracing::subscriber::with_default(subscriber, || sim::run(&config, director));
@@ -234,14 +212,8 @@ fn log_lines_are_kept_with_details_and_never_change_the_fingerprint() {
 
 #[test]
 fn limits_are_verdicts() {
-    let limits = Limits {
-        virtual_time: Duration::from_secs(1),
-        steps: 1000,
-    };
-    let config = Config {
-        limits,
-        ..Config::new(1)
-    };
+    let limits = Limits { virtual_time: Duration::from_secs(1), steps: 1000 };
+    let config = Config { limits, ..Config::new(1) };
     let sleepy = sim::run(&config, || sim::sleep(Duration::from_secs(2)));
     assert_eq!(sleepy, Outcome::TimeLimit);
     let spinning = sim::run(&config, || async {
@@ -252,10 +224,7 @@ fn limits_are_verdicts() {
         .await;
     });
     assert_eq!(spinning, Outcome::StepLimit);
-    assert_eq!(
-        sim::run(&config, std::future::pending::<()>),
-        Outcome::Deadlock
-    );
+    assert_eq!(sim::run(&config, std::future::pending::<()>), Outcome::Deadlock);
 }
 
 #[test]
@@ -266,10 +235,7 @@ fn a_panic_names_its_process_and_leaves_the_engine_usable() {
     let message = String::from("head without a tail");
     assert_eq!(
         outcome,
-        Outcome::<Result<(), Crashed>>::Panicked {
-            process: ProcessId(1),
-            message
-        }
+        Outcome::<Result<(), Crashed>>::Panicked { process: ProcessId(1), message }
     );
     assert_eq!(run(1, || async { 7 }).0, Outcome::Done(7));
 }

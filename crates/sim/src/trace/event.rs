@@ -147,10 +147,7 @@ mod tests {
     fn exported_names_equal_the_serialized_ones_and_differ() {
         let mut names: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
         for kind in Kind::ALL {
-            assert_eq!(
-                serde_json::to_value(kind).expect("a kind serializes"),
-                kind.name()
-            );
+            assert_eq!(serde_json::to_value(kind).expect("a kind serializes"), kind.name());
         }
         names.sort_unstable();
         names.dedup();

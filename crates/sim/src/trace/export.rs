@@ -82,10 +82,9 @@ impl Row {
     #[must_use]
     pub fn new(kept: &Kept, processes: &[ProcessName]) -> Self {
         let event = kept.event;
-        let process = processes.get(usize::from(event.process.0)).map_or_else(
-            || format!("process-{}", event.process.0),
-            ToString::to_string,
-        );
+        let process = processes
+            .get(usize::from(event.process.0))
+            .map_or_else(|| format!("process-{}", event.process.0), ToString::to_string);
         Row {
             event: event.index,
             at_ns: event.at_ns,
@@ -139,10 +138,7 @@ mod tests {
             a: 7,
             b: 9,
         };
-        Kept {
-            event,
-            detail: String::from("put head if-match 17"),
-        }
+        Kept { event, detail: String::from("put head if-match 17") }
     }
 
     #[test]
@@ -158,20 +154,9 @@ mod tests {
 
     #[test]
     fn rows_come_back_from_both_formats() {
-        let names = [
-            ProcessName {
-                role: "world",
-                number: 0,
-            },
-            ProcessName {
-                role: "writer",
-                number: 2,
-            },
-        ];
-        let rows = [
-            Row::new(&kept(Kind::Request), &names),
-            Row::new(&kept(Kind::Fault), &names),
-        ];
+        let names =
+            [ProcessName { role: "world", number: 0 }, ProcessName { role: "writer", number: 2 }];
+        let rows = [Row::new(&kept(Kind::Request), &names), Row::new(&kept(Kind::Fault), &names)];
         assert_eq!(rows[0].process, "writer-2");
 
         let mut lines = Vec::new();
@@ -185,9 +170,6 @@ mod tests {
 
         let mut array = Vec::new();
         to_json(&rows, &mut array).expect("a vector takes every byte");
-        assert_eq!(
-            serde_json::from_slice::<Vec<Row>>(&array).expect("an array of rows"),
-            rows
-        );
+        assert_eq!(serde_json::from_slice::<Vec<Row>>(&array).expect("an array of rows"), rows);
     }
 }
