@@ -238,7 +238,7 @@ fn truth(history: &History, ops: &[OpId]) -> bool {
     reference(&store, &store.calls(ops))
 }
 
-fn tell(history: &History) -> String {
+pub(super) fn tell(history: &History) -> String {
     let mut text = String::new();
     for (op, entry) in history.ops() {
         let accesses: Vec<_> = history

@@ -3,6 +3,10 @@
 //! | module | question | cost |
 //! |---|---|---|
 //! | [`whitebox`] | do the commit ids that the system tells explain everything? | linear |
+//! | [`linear`] | is there any order that explains what the clients saw? | near linear, with a budget |
+//! | [`search`] | the same, for any sequential model | exponential in the overlap, with a budget |
+//! | [`isolation`] | which anomalies does the dependency graph show? | linear |
+//! | [`workloads`] | is the one rule kept that a well-known workload is about? | near linear |
 
 pub mod explain;
 pub mod generate;
@@ -18,6 +22,8 @@ mod zones;
 
 #[cfg(test)]
 mod brute;
+#[cfg(test)]
+mod exhaustive;
 
 /// What a checker says.
 #[derive(Clone, Debug, PartialEq, Eq)]
