@@ -85,7 +85,7 @@ fn cpu_ns() -> Option<u64> {
 }
 
 fn origin(at: u64) -> Origin {
-    Origin { request: at, process: 1, at }
+    Origin { request: at, process: 1, at, clock: at }
 }
 
 fn model_puts(profile: Profile, body: &Bytes) -> impl FnMut() -> u64 {

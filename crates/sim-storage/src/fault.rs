@@ -14,6 +14,7 @@
 //! * a [`FaultPlan`] overrides single requests by (process, number) and touches no draw.
 
 mod decide;
+mod kind;
 
 use std::collections::BTreeMap;
 
@@ -21,100 +22,9 @@ use serde::{Deserialize, Serialize};
 use sim::ProcessId;
 
 use crate::latency::Operation;
+use crate::store::RequestKind;
 pub(crate) use decide::{Decision, Grounds, decide, word};
-
-/// The kinds of faults that can hit a single request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[repr(u8)]
-pub enum FaultKind {
-    /// See [`Fault::RequestLost`].
-    RequestLost,
-    /// See [`Fault::ReplyLost`].
-    ReplyLost,
-    /// See [`Fault::LateApply`].
-    LateApply,
-    /// See [`Fault::Duplicate`].
-    Duplicate,
-    /// See [`Fault::Conflict`].
-    Conflict,
-    /// See [`Fault::TooManyRequests`].
-    TooManyRequests,
-    /// See [`Fault::SlowDown`].
-    SlowDown,
-    /// See [`Fault::ErrorBefore`].
-    ErrorBefore,
-    /// See [`Fault::ErrorAfter`].
-    ErrorAfter,
-    /// See [`Fault::Timeout`].
-    Timeout,
-    /// See [`Fault::TailLatency`].
-    TailLatency,
-    /// See [`Fault::Reordering`].
-    Reordering,
-    /// See [`Fault::ShortBody`].
-    ShortBody,
-    /// See [`Fault::TornPut`].
-    TornPut,
-    /// See [`Fault::RacedConflict`].
-    RacedConflict,
-}
-
-impl FaultKind {
-    /// Number of kinds.
-    pub const COUNT: usize = 15;
-
-    /// All kinds, in the order in which rates lay them out.
-    pub const ALL: [Self; Self::COUNT] = [
-        Self::RequestLost,
-        Self::ReplyLost,
-        Self::LateApply,
-        Self::Duplicate,
-        Self::Conflict,
-        Self::TooManyRequests,
-        Self::SlowDown,
-        Self::ErrorBefore,
-        Self::ErrorAfter,
-        Self::Timeout,
-        Self::TailLatency,
-        Self::Reordering,
-        Self::ShortBody,
-        Self::TornPut,
-        Self::RacedConflict,
-    ];
-
-    /// The name under which its effects are counted.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::RequestLost => "fault.request_lost",
-            Self::ReplyLost => "fault.reply_lost",
-            Self::LateApply => "fault.late_apply",
-            Self::Duplicate => "fault.duplicate",
-            Self::Conflict => "fault.conflict_409",
-            Self::TooManyRequests => "fault.too_many_requests_429",
-            Self::SlowDown => "fault.slow_down_503",
-            Self::ErrorBefore => "fault.error_500_before",
-            Self::ErrorAfter => "fault.error_500_after",
-            Self::Timeout => "fault.timeout",
-            Self::TailLatency => "fault.tail_latency",
-            Self::Reordering => "fault.reordering",
-            Self::ShortBody => "fault.short_body",
-            Self::TornPut => "fault.torn_put",
-            Self::RacedConflict => "fault.raced_conflict_409",
-        }
-    }
-
-    /// Whether the kind means anything for such a request.
-    pub fn applies_to(self, shape: &Shape) -> bool {
-        match self {
-            Self::Duplicate | Self::LateApply => shape.writes,
-            Self::Conflict | Self::RacedConflict => shape.conditional,
-            Self::ShortBody => shape.reads_body,
-            Self::TornPut => shape.may_tear,
-            _ => true,
-        }
-    }
-}
+pub use kind::FaultKind;
 
 /// How a client learns that it will get no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -197,6 +107,67 @@ pub enum Fault {
     /// If the request loses against a write that was in flight at the same time, it is told 409
     /// instead of 412. Only where the profile has this.
     RacedConflict,
+    /// A GET whose connection breaks in the body: the reader gets the beginning, then an error.
+    BrokenBody {
+        /// Which share of the body arrives, rounded down.
+        keep_ppm: u32,
+    },
+    /// A GET that brings one wrong bit.
+    BitFlip {
+        /// Which bit: as many of 2^32 parts of the body before it.
+        place: u32,
+    },
+    /// The completion of a multipart upload that breaks off: the beginning of the parts' bytes
+    /// becomes the object.
+    TornUpload {
+        /// Which share of the bytes stays, rounded down.
+        keep_ppm: u32,
+        /// What the client sees.
+        report: Report,
+    },
+    /// A read that is answered by a replica that lags. Only where the profile is eventual.
+    StaleRead {
+        /// How old the state is that it shows.
+        age_ns: u64,
+    },
+    /// A page of a listing by a replica that lags. Only where the profile is eventual.
+    StaleList {
+        /// How old the state is that it shows.
+        age_ns: u64,
+    },
+    /// A page of a listing that ends early and says that it is the last one. Only where the profile
+    /// is eventual.
+    TruncatedList {
+        /// Which share of the page arrives, rounded down.
+        keep_ppm: u32,
+    },
+    /// A page of a listing in another order than the page before. Only where the profile promises
+    /// no order.
+    UnorderedList {
+        /// Decides about the order.
+        seed: u32,
+    },
+    /// A batch of deletions that is answered with success and with an error for some names, which
+    /// stay.
+    PartialDelete {
+        /// Decides which names stay.
+        seed: u32,
+    },
+    /// A deletion that is answered before it takes effect. Only where the profile is eventual.
+    LateDelete {
+        /// How long after its answer was sent.
+        after_ns: u64,
+    },
+    /// The object was written too often lately, by others: 429, nothing lands. Only where the profile
+    /// limits the writes to one name; writes of the world itself are limited there without any fault.
+    RateLimited,
+    /// A copy or a completion that is answered 200 with an error in the body; nothing lands.
+    ErrorInside,
+    /// The clock of the server that takes a write is wrong, and with it the date of the object.
+    SkewedDate {
+        /// How far it is ahead, in nanoseconds; less than zero if it is behind.
+        skew_ns: i64,
+    },
 }
 
 impl Fault {
@@ -218,6 +189,18 @@ impl Fault {
             Self::ShortBody { .. } => FaultKind::ShortBody,
             Self::TornPut { .. } => FaultKind::TornPut,
             Self::RacedConflict => FaultKind::RacedConflict,
+            Self::BrokenBody { .. } => FaultKind::BrokenBody,
+            Self::BitFlip { .. } => FaultKind::BitFlip,
+            Self::TornUpload { .. } => FaultKind::TornUpload,
+            Self::StaleRead { .. } => FaultKind::StaleRead,
+            Self::StaleList { .. } => FaultKind::StaleList,
+            Self::TruncatedList { .. } => FaultKind::TruncatedList,
+            Self::UnorderedList { .. } => FaultKind::UnorderedList,
+            Self::PartialDelete { .. } => FaultKind::PartialDelete,
+            Self::LateDelete { .. } => FaultKind::LateDelete,
+            Self::RateLimited => FaultKind::RateLimited,
+            Self::ErrorInside => FaultKind::ErrorInside,
+            Self::SkewedDate { .. } => FaultKind::SkewedDate,
         }
     }
 }
@@ -225,6 +208,8 @@ impl Fault {
 /// What about a request matters for its faults and its latency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shape {
+    /// What it asks for.
+    pub kind: RequestKind,
     /// Which latency it has.
     pub operation: Operation,
     /// Bytes of body that it sends.
@@ -235,8 +220,17 @@ pub struct Shape {
     pub conditional: bool,
     /// It is answered with a body.
     pub reads_body: bool,
-    /// It is a PUT that does not replace a version conditionally.
+    /// It is a PUT with a body that does not replace a version conditionally.
     pub may_tear: bool,
+    /// It is about several names at once.
+    pub is_batch: bool,
+}
+
+impl Shape {
+    /// It makes a new version of one object if it succeeds.
+    pub fn makes_a_version(&self) -> bool {
+        self.kind.makes_a_version()
+    }
 }
 
 /// How often each kind strikes, in parts per million of the requests that it can strike.
@@ -248,9 +242,15 @@ pub struct FaultRates {
 }
 
 impl FaultRates {
-    /// No faults.
+    /// No faults but those that belong to a profile: an eventual store lags, and a store that limits
+    /// the writes to one name limits them.
     pub const fn none() -> Self {
         Self { ppm: [0; FaultKind::COUNT], off: 0 }
+    }
+
+    /// Nothing at all: every kind is switched off, and what a profile's store does by itself too.
+    pub const fn calm() -> Self {
+        Self { off: (1 << FaultKind::COUNT) - 1, ..Self::none() }
     }
 
     /// Every kind at the same rate.
@@ -276,6 +276,11 @@ impl FaultRates {
         self.off |= 1 << kind as u8;
     }
 
+    /// Whether a kind is not left out.
+    pub fn is_on(&self, kind: FaultKind) -> bool {
+        self.off & (1 << kind as u8) == 0
+    }
+
     /// Undoes [`FaultRates::switch_off`].
     pub fn switch_on(&mut self, kind: FaultKind) {
         self.off &= !(1 << kind as u8);
@@ -291,7 +296,7 @@ impl FaultRates {
         for kind in FaultKind::ALL {
             end = end.saturating_add(self.ppm[kind as usize]);
             if place < end {
-                return (self.off & (1 << kind as u8) == 0).then_some(kind);
+                return self.is_on(kind).then_some(kind);
             }
         }
         None

@@ -9,6 +9,8 @@
 //! | [`profile`], [`latency`] | how S3, S3 Express, GCS, Azure, R2, MinIO, a local file system and the S3 of old differ, as data |
 //! | [`SimStore`], [`fault`] | requests in flight in virtual time, with faults; and [`Client`], one handle for each process |
 //!
+//! [`conformance`] is the suite of cases that the simulated store and the real ones must both pass.
+//!
 //! The truth is kept apart from the faults: a checker reads it with [`SimStore::with_model`] or sees
 //! every change while it happens with [`SimStore::watch`], whatever clients were told.
 //!
@@ -34,6 +36,7 @@
 //! ```
 
 mod client;
+pub mod conformance;
 pub mod fault;
 pub mod latency;
 pub mod model;
@@ -41,4 +44,7 @@ pub mod profile;
 mod store;
 
 pub use client::Client;
-pub use store::{Bounds, DecidedFault, Failure, Outage, OutageKind, RequestKind, Setup, SimStore};
+pub use store::{
+    BodyDamage, Bounds, DecidedFault, Failure, Outage, OutageKind, RequestKind, Setup, Severity,
+    SimStore, WriteLimit,
+};

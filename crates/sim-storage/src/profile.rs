@@ -130,6 +130,8 @@ pub enum Consistency {
     Eventual {
         /// The oldest state that can still be seen, in nanoseconds of age.
         stale_max_ns: u64,
+        /// How many of a million reads and pages of listings a replica answers that lags.
+        stale_ppm: u32,
     },
 }
 

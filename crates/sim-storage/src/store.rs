@@ -18,8 +18,10 @@
 
 mod arrival;
 mod call;
+mod damage;
 mod flight;
 mod journey;
+mod limit;
 mod request;
 mod weather;
 
@@ -57,7 +59,7 @@ impl Setup {
     pub fn calm(profile: Arc<Profile>) -> Self {
         Self {
             profile,
-            rates: FaultRates::none(),
+            rates: FaultRates::calm(),
             plan: FaultPlan::default(),
             timeout_ns: 30_000_000_000,
         }
@@ -69,12 +71,53 @@ impl Setup {
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
     /// Whether a PUT to this name may break off and leave the beginning of its body as the object
-    /// ([`FaultKind::TornPut`]). A system names here the objects that it
+    /// ([`FaultKind::TornPut`], [`FaultKind::TornUpload`]). A system names here the objects that it
     /// needs written as a whole or not at all.
     pub tears: fn(&str) -> bool,
     /// How long after its client was told a request may still land, in nanoseconds; `None`: as long
     /// as [`Profile::late_landing_max_ns`]. Worlds that live for seconds want less than a minute.
     pub late_landing_max_ns: Option<u64>,
+}
+
+/// How hard a store is on its clients, beyond what every client must expect. Mild by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Severity {
+    /// Which damage the bodies of answers may take.
+    pub body_damage: BodyDamage,
+    /// Whether the world's own writes are held to the profile's limit.
+    pub write_limit: WriteLimit,
+}
+
+impl Severity {
+    /// Everything: bodies are damaged in any way, and writes are limited.
+    pub const FULL: Self = Self { body_damage: BodyDamage::Any, write_limit: WriteLimit::Kept };
+}
+
+impl Default for Severity {
+    /// Bodies may end early, and writes are not limited.
+    fn default() -> Self {
+        Self { body_damage: BodyDamage::Length, write_limit: WriteLimit::Ignored }
+    }
+}
+
+/// Which damage the bodies of answers may take on their way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyDamage {
+    /// They may end early ([`FaultKind::ShortBody`]), and nothing else: as behind a client that
+    /// resumes broken bodies and compares checksums.
+    Length,
+    /// They may break off and have wrong bits as well ([`FaultKind::BrokenBody`],
+    /// [`FaultKind::BitFlip`]), so that a reader has to ask again more often.
+    Any,
+}
+
+/// Whether the world's own writes are held to [`Profile::write_rate`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteLimit {
+    /// No.
+    Ignored,
+    /// Yes: a name that is written faster answers 429 ([`FaultKind::RateLimited`]).
+    Kept,
 }
 
 impl Default for Bounds {
@@ -101,6 +144,7 @@ pub(crate) struct State {
     pub(crate) model: Model,
     setup: Setup,
     bounds: Bounds,
+    severity: Severity,
     flights: Vec<flight::Flight>,
     free: Vec<u32>,
     links: Vec<weather::Link>,
@@ -109,6 +153,7 @@ pub(crate) struct State {
     sent: u32,
     /// By name: the number of the request to this object that was sent last among those applied.
     newest_applied: Vec<u32>,
+    buckets: limit::Buckets,
     device: Option<DeviceId>,
     /// Counts resets, so that a handle from an earlier world touches nothing.
     epoch: u32,
@@ -139,12 +184,14 @@ impl SimStore {
                 model: Model::new(Arc::clone(&profile)),
                 setup: Setup::calm(profile),
                 bounds: Bounds::default(),
+                severity: Severity::default(),
                 flights: Vec::new(),
                 free: Vec::new(),
                 links: Vec::new(),
                 outage: None,
                 sent: 0,
                 newest_applied: Vec::new(),
+                buckets: limit::Buckets::default(),
                 device: None,
                 epoch: 0,
                 decided: None,
@@ -161,12 +208,14 @@ impl SimStore {
         state.model.reset(Arc::clone(&setup.profile));
         state.setup = setup;
         state.bounds = Bounds::default();
+        state.severity = Severity::default();
         state.flights.clear();
         state.free.clear();
         state.links.clear();
         state.outage = None;
         state.sent = 0;
         state.newest_applied.clear();
+        state.buckets.clear();
         state.device = Some(device);
         state.epoch = state.epoch.wrapping_add(1);
         state.decided = None;
@@ -175,6 +224,11 @@ impl SimStore {
     /// Sets how far faults may go from now on, until the next [`SimStore::begin`].
     pub fn bound(&self, bounds: Bounds) {
         lock(&self.shared).bounds = bounds;
+    }
+
+    /// Sets how hard the store is on its clients from now on, until the next [`SimStore::begin`].
+    pub fn set_severity(&self, severity: Severity) {
+        lock(&self.shared).severity = severity;
     }
 
     /// The handle of one process.
@@ -201,10 +255,11 @@ impl SimStore {
     }
 
     /// Ends all faults that have not been decided yet: rates, plan, partitions and outages. What is
-    /// in flight still lands as it was decided.
+    /// in flight still lands as it was decided. What a profile's store does by itself (replicas that
+    /// lag, limits on writes) ends too: see [`FaultRates::calm`].
     pub fn calm(&self) {
         let mut state = lock(&self.shared);
-        state.setup.rates = FaultRates::none();
+        state.setup.rates = FaultRates::calm();
         state.setup.plan = FaultPlan::default();
         state.outage = None;
         for link in &mut state.links {

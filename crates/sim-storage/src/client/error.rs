@@ -49,7 +49,8 @@ pub(super) fn error(failure: Failure, path: &str, asked: Asked) -> Error {
             | Refusal::MissingPart(_)
             | Refusal::TooManyRequests
             | Refusal::SlowDown
-            | Refusal::Internal,
+            | Refusal::Internal
+            | Refusal::ErrorInside,
             _,
         ) => Error::Generic { store: STORE, source },
     }

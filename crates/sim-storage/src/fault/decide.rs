@@ -6,6 +6,8 @@
 use sim::{Draw, ProcessId};
 
 use super::{Fault, FaultKind, FaultPlan, FaultRates, Report, Shape};
+use crate::profile::{Consistency, Profile};
+use crate::store::RequestKind;
 
 /// What is fixed about one request when it is sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -23,6 +25,7 @@ pub(crate) struct Decision {
 pub(crate) struct Grounds<'a> {
     pub(crate) rates: &'a FaultRates,
     pub(crate) plan: &'a FaultPlan,
+    pub(crate) profile: &'a Profile,
     pub(crate) latency_ns: u64,
     pub(crate) timeout_ns: u64,
     pub(crate) late_landing_max_ns: u64,
@@ -36,6 +39,8 @@ pub(crate) mod word {
     pub(crate) const WAY: usize = 3;
     pub(crate) const REPORT: usize = 4;
     pub(crate) const WEATHER: usize = 5;
+    pub(crate) const REPLICA: usize = 6;
+    pub(crate) const LAG: usize = 7;
 }
 
 /// Decides about one request.
@@ -51,14 +56,42 @@ pub(crate) fn decide(
     let reply_ns = grounds.latency_ns - request_ns;
     let planned = if grounds.plan.0.is_empty() { None } else { grounds.plan.0.get(&key) };
     let fault = match planned {
-        Some(fault) => fault.filter(|fault| fault.kind().applies_to(shape)),
+        Some(fault) => fault.filter(|fault| fault.kind().applies_to(shape, grounds.profile)),
         None => grounds
             .rates
             .kind_at(draw.below(word::KIND, 1_000_000))
-            .filter(|kind| kind.applies_to(shape))
-            .map(|kind| fault_of(kind, grounds, draw)),
+            .filter(|kind| kind.applies_to(shape, grounds.profile))
+            .map(|kind| fault_of(kind, grounds, draw))
+            .or_else(|| lag(grounds, shape, draw)),
     };
     Decision { fault, request_ns, reply_ns }
+}
+
+/// What an eventual store does without any fault: some of its answers come from replicas that lag.
+fn lag(grounds: &Grounds<'_>, shape: &Shape, draw: &Draw) -> Option<Fault> {
+    let Consistency::Eventual { stale_ppm, .. } = grounds.profile.consistency else {
+        return None;
+    };
+    if draw.below(word::REPLICA, 1_000_000) >= stale_ppm {
+        return None;
+    }
+    let age_ns = age(grounds, draw.word(word::LAG));
+    let fault = match shape.kind {
+        RequestKind::Get | RequestKind::Head => Fault::StaleRead { age_ns },
+        RequestKind::List => Fault::StaleList { age_ns },
+        _ => return None,
+    };
+    grounds.rates.is_on(fault.kind()).then_some(fault)
+}
+
+/// How far a replica lags.
+fn age(grounds: &Grounds<'_>, amount: u32) -> u64 {
+    match grounds.profile.consistency {
+        Consistency::Strong => 0,
+        Consistency::Eventual { stale_max_ns, .. } => {
+            log_uniform(stale_max_ns / 1024, stale_max_ns, amount)
+        }
+    }
 }
 
 fn fault_of(kind: FaultKind, grounds: &Grounds<'_>, draw: &Draw) -> Fault {
@@ -95,7 +128,30 @@ fn fault_of(kind: FaultKind, grounds: &Grounds<'_>, draw: &Draw) -> Fault {
         FaultKind::ShortBody => Fault::ShortBody { keep_ppm: sim::scale(amount, 1_000_000) },
         FaultKind::TornPut => Fault::TornPut { keep_ppm: sim::scale(amount, 1_000_000), report },
         FaultKind::RacedConflict => Fault::RacedConflict,
+        FaultKind::BrokenBody => Fault::BrokenBody { keep_ppm: sim::scale(amount, 1_000_000) },
+        FaultKind::BitFlip => Fault::BitFlip { place: amount },
+        FaultKind::TornUpload => {
+            Fault::TornUpload { keep_ppm: sim::scale(amount, 1_000_000), report }
+        }
+        FaultKind::StaleRead => Fault::StaleRead { age_ns: age(grounds, amount) },
+        FaultKind::StaleList => Fault::StaleList { age_ns: age(grounds, amount) },
+        FaultKind::TruncatedList => {
+            Fault::TruncatedList { keep_ppm: sim::scale(amount, 1_000_000) }
+        }
+        FaultKind::UnorderedList => Fault::UnorderedList { seed: amount },
+        FaultKind::PartialDelete => Fault::PartialDelete { seed: amount },
+        FaultKind::LateDelete => Fault::LateDelete { after_ns: age(grounds, amount) },
+        FaultKind::RateLimited => Fault::RateLimited,
+        FaultKind::ErrorInside => Fault::ErrorInside,
+        FaultKind::SkewedDate => Fault::SkewedDate { skew_ns: skew(amount) },
     }
+}
+
+/// How far a server's clock is off: between a millisecond and two seconds, ahead or behind. Fleets
+/// are kept in step far better than this; two seconds are as many as a date of one second shows.
+fn skew(amount: u32) -> i64 {
+    let size = log_uniform(1_000_000, 2_000_000_000, amount << 1) as i64;
+    if amount >> 31 == 1 { size } else { -size }
 }
 
 /// A number between `low` and `high` whose logarithm is uniform: every power of two between the two

@@ -66,6 +66,14 @@ impl Item {
     }
 }
 
+/// Whether the index needs a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Alive,
+    Remembered,
+    No,
+}
+
 /// The names of existing objects, sorted when needed. May hold names of deleted objects.
 #[derive(Debug, Default)]
 pub(super) struct Order {
@@ -101,7 +109,9 @@ impl Order {
         self.dead += 1;
     }
 
-    fn settle(&mut self, names: &Names, alive: impl Fn(NameId) -> bool) {
+    /// Brings the index up to date. `wanted` says of a name whether it is alive, and if not, whether
+    /// a stale listing may still show it.
+    fn settle(&mut self, names: &Names, wanted: impl Fn(NameId) -> Wanted) {
         const FEW: usize = 8;
         if self.fresh.len() <= FEW {
             for name in self.fresh.drain(..) {
@@ -116,11 +126,13 @@ impl Order {
         }
         if self.dead * 2 > self.sorted.len() {
             let known = &mut self.known;
+            self.dead = 0;
             self.sorted.retain(|&name| {
-                known[name.index()] = alive(name);
+                let wanted = wanted(name);
+                self.dead += usize::from(wanted == Wanted::Remembered);
+                known[name.index()] = wanted != Wanted::No;
                 known[name.index()]
             });
-            self.dead = 0;
         }
     }
 }
@@ -128,21 +140,31 @@ impl Order {
 impl Model {
     /// Fills `page` with one page of a listing.
     pub fn list(&mut self, request: &ListRequest<'_>, page: &mut Page) {
+        self.list_as_of(request, page, u64::MAX);
+    }
+
+    /// Fills `page` with one page as it was at the virtual time `seen_at`, for stores whose listings
+    /// may be stale. Earlier states are kept only where the profile asks for it.
+    pub fn list_as_of(&mut self, request: &ListRequest<'_>, page: &mut Page, seen_at: u64) {
         page.objects.clear();
         page.prefixes.clear();
         page.next = None;
         let objects = &self.objects;
-        self.order.settle(&self.names, |name| objects[name.index()].current.is_some());
+        self.order.settle(&self.names, |name| match &objects[name.index()] {
+            object if object.current.is_some() => Wanted::Alive,
+            object if !object.past.is_empty() => Wanted::Remembered,
+            _ => Wanted::No,
+        });
         match self.profile.list_order {
-            ListOrder::Sorted => self.list_sorted(request, page),
-            ListOrder::Arbitrary => self.list_arbitrary(request, page),
+            ListOrder::Sorted => self.list_sorted(request, page, seen_at),
+            ListOrder::Arbitrary => self.list_arbitrary(request, page, seen_at),
         }
     }
 
-    fn list_sorted(&self, request: &ListRequest<'_>, page: &mut Page) {
+    fn list_sorted(&self, request: &ListRequest<'_>, page: &mut Page, seen_at: u64) {
         let limit = self.profile.page_size as usize;
         let mut last = request.cursor.map(|cursor| cursor.0);
-        for item in self.items(request) {
+        for item in self.items(request, seen_at) {
             if page.objects.len() + page.prefixes.len() == limit {
                 page.next = last.map(Cursor);
                 return;
@@ -152,11 +174,11 @@ impl Model {
         }
     }
 
-    fn list_arbitrary(&self, request: &ListRequest<'_>, page: &mut Page) {
+    fn list_arbitrary(&self, request: &ListRequest<'_>, page: &mut Page, seen_at: u64) {
         let limit = self.profile.page_size as usize;
         let place = |item: &Item| (item.rank(&self.names), item.text(&self.names));
         let everything = ListRequest { cursor: None, ..*request };
-        let mut items: Vec<_> = self.items(&everything).collect();
+        let mut items: Vec<_> = self.items(&everything, seen_at).collect();
         items.sort_unstable_by(|a, b| place(a).cmp(&place(b)));
         let start = match &request.cursor {
             Some(Cursor(last)) => items.partition_point(|item| place(item) <= place(last)),
@@ -171,7 +193,11 @@ impl Model {
     }
 
     /// The lines of a listing in sorted order, from behind the cursor to the end.
-    fn items<'a>(&'a self, request: &'a ListRequest<'_>) -> impl Iterator<Item = Item> + 'a {
+    fn items<'a>(
+        &'a self,
+        request: &'a ListRequest<'_>,
+        seen_at: u64,
+    ) -> impl Iterator<Item = Item> + 'a {
         let after = request.after.unwrap_or_default();
         let start = self.first_after(request, after);
         let mut rolled: Option<(NameId, usize)> = match request.cursor {
@@ -182,7 +208,7 @@ impl Model {
             .iter()
             .map(|&name| (name, self.names.text(name)))
             .take_while(|(_, text)| text.starts_with(request.prefix))
-            .filter(|(name, _)| self.objects[name.index()].current.is_some())
+            .filter(move |(name, _)| self.objects[name.index()].at(seen_at).is_some())
             .filter_map(move |(name, text)| {
                 let behind = &text[request.prefix.len()..];
                 let cut =

@@ -142,6 +142,12 @@ impl Model {
         self.objects[name.index()].current.as_deref()
     }
 
+    /// The version of an object that was current at a virtual time, as far as the profile keeps
+    /// earlier states.
+    pub fn at(&self, name: NameId, seen_at: u64) -> Option<&Version> {
+        self.objects[name.index()].at(seen_at).map(|version| &**version)
+    }
+
     /// All objects that exist, in the order in which their names were first mentioned.
     pub fn objects(&self) -> impl Iterator<Item = (NameId, &Version)> {
         let mentioned = self.names.ids().zip(&self.objects);
@@ -250,7 +256,7 @@ impl Model {
             ETags::OfContent => Tag::of_content(&body),
             ETags::Unique => Tag::unique(Generation(self.generations + 1)),
         };
-        Draft { body, tag, date: by.at, attributes }
+        Draft { body, tag, date: by.clock, attributes }
     }
 
     fn install(&mut self, by: Origin, name: NameId, change: Change, draft: Draft) -> Written {
@@ -286,7 +292,7 @@ impl Model {
         match (self.profile.version_ids, self.profile.consistency) {
             (VersionIds::Kept, _) => object.past.push_back((before, by.at)),
             (_, Consistency::Strong) => {}
-            (_, Consistency::Eventual { stale_max_ns }) => {
+            (_, Consistency::Eventual { stale_max_ns, .. }) => {
                 object.past.push_back((before, by.at));
                 let visible = by.at.saturating_sub(stale_max_ns);
                 while object.past.front().is_some_and(|(_, end)| *end < visible) {
@@ -295,4 +301,10 @@ impl Model {
             }
         }
     }
+}
+
+/// `ppm` parts per million of `len`, always less than all of it.
+pub(crate) fn share(len: usize, ppm: u32) -> usize {
+    let kept = (len as u128 * u128::from(ppm) / 1_000_000) as usize;
+    kept.min(len.saturating_sub(1))
 }

@@ -18,6 +18,9 @@ pub struct Origin {
     pub process: u16,
     /// Virtual time in nanoseconds.
     pub at: u64,
+    /// What the clock of the server shows that takes the request: `at`, unless that clock is wrong.
+    /// It becomes the date of what the request writes, and nothing else.
+    pub clock: u64,
 }
 
 /// What kind of request changed an object.
@@ -27,6 +30,8 @@ pub enum Change {
     Put,
     /// A PUT that broke off and left the beginning of its body.
     TornPut,
+    /// The completion of a multipart upload that left the beginning of its bytes.
+    TornComplete,
     /// The completion of a multipart upload.
     Complete,
     /// A copy; `name` is the target.

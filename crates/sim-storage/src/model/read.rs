@@ -176,7 +176,7 @@ fn answer(version: &Arc<Version>, part: Part) -> Result<Read, Refusal> {
 
 impl Object {
     /// The version that was current at a time.
-    fn at(&self, time: u64) -> Option<&Arc<Version>> {
+    pub(super) fn at(&self, time: u64) -> Option<&Arc<Version>> {
         let ended = self.past.partition_point(|(_, end)| *end <= time);
         match self.past.get(ended) {
             Some((version, _)) => version.as_ref(),

@@ -49,6 +49,10 @@ pub enum Refusal {
     /// 500: the store failed.
     #[error("internal error")]
     Internal,
+    /// 200, and the body says that the store failed: a copy or a completion whose answer was begun
+    /// before its end was known.
+    #[error("an error in the body of a success")]
+    ErrorInside,
     /// 501: this store does not know such a condition.
     #[error("the store does not support this condition")]
     Unsupported,
@@ -58,6 +62,7 @@ impl Refusal {
     /// The HTTP status that stands for it on the wire.
     pub fn status(self) -> u16 {
         match self {
+            Self::ErrorInside => 200,
             Self::NotModified => 304,
             Self::MissingPart(_) => 400,
             Self::NotFound | Self::NoSuchUpload => 404,

@@ -10,6 +10,7 @@ use super::condition::WriteCondition;
 use super::names::NameId;
 use super::observer::{Change, Origin};
 use super::refusal::Refusal;
+use super::share;
 use super::version::{Attributes, Generation, Tag};
 use super::{Draft, Model, Written};
 use crate::profile::{ETags, MultipartDate, SameNameUploads, SecondComplete};
@@ -36,12 +37,25 @@ enum State {
     Gone,
 }
 
+/// How much of the parts becomes the object.
+#[derive(Debug, Clone, Copy)]
+enum Extent {
+    Whole,
+    Torn { keep_ppm: u32 },
+}
+
 impl Model {
     /// Begins an upload.
     pub fn begin_upload(&mut self, by: Origin, name: NameId, attributes: Attributes) -> UploadId {
         let id = UploadId(u32::try_from(self.uploads.len()).expect("fewer than 2^32 uploads"));
         let parts = Vec::new();
-        self.uploads.push(Upload { name, begun_at: by.at, attributes, parts, state: State::Open });
+        self.uploads.push(Upload {
+            name,
+            begun_at: by.clock,
+            attributes,
+            parts,
+            state: State::Open,
+        });
         id
     }
 
@@ -76,6 +90,33 @@ impl Model {
         parts: u32,
         condition: &WriteCondition,
     ) -> Result<Written, Refusal> {
+        self.complete_as(by, id, parts, condition, Extent::Whole)
+    }
+
+    /// Makes an object of the beginning of the parts' bytes, as a store without atomic completions
+    /// does when it breaks off. `keep_ppm` parts per million of the bytes stay, never all.
+    ///
+    /// # Errors
+    /// As [`Model::complete_upload`].
+    pub fn complete_torn(
+        &mut self,
+        by: Origin,
+        id: UploadId,
+        parts: u32,
+        condition: &WriteCondition,
+        keep_ppm: u32,
+    ) -> Result<Written, Refusal> {
+        self.complete_as(by, id, parts, condition, Extent::Torn { keep_ppm })
+    }
+
+    fn complete_as(
+        &mut self,
+        by: Origin,
+        id: UploadId,
+        parts: u32,
+        condition: &WriteCondition,
+        extent: Extent,
+    ) -> Result<Written, Refusal> {
         let upload = self.uploads.get(id.0 as usize).ok_or(Refusal::NoSuchUpload)?;
         match (upload.state, self.profile.second_complete) {
             (State::Open, _) => {}
@@ -84,8 +125,15 @@ impl Model {
         }
         let name = upload.name;
         condition.judge(&self.profile, self.current(name))?;
-        let draft = self.assemble(by, id, parts)?;
-        let written = self.install(by, name, Change::Complete, draft);
+        let mut draft = self.assemble(by, id, parts)?;
+        let change = match extent {
+            Extent::Whole => Change::Complete,
+            Extent::Torn { keep_ppm } => {
+                draft.body.truncate(share(draft.body.len(), keep_ppm));
+                Change::TornComplete
+            }
+        };
+        let written = self.install(by, name, change, draft);
         self.close(id, State::Completed(written));
         if self.profile.same_name_uploads == SameNameUploads::FirstWins {
             self.discard_rivals(name);
@@ -154,7 +202,7 @@ impl Model {
         };
         let date = match self.profile.multipart_date {
             MultipartDate::Initiation => upload.begun_at,
-            MultipartDate::Completion => by.at,
+            MultipartDate::Completion => by.clock,
         };
         Ok(Draft { body, tag, date, attributes: upload.attributes.clone() })
     }

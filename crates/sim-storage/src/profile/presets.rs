@@ -182,7 +182,7 @@ impl Profile {
     pub fn eventual() -> Self {
         Self {
             name: "eventual",
-            consistency: Consistency::Eventual { stale_max_ns: 3 * SECOND },
+            consistency: Consistency::Eventual { stale_max_ns: 3 * SECOND, stale_ppm: 200_000 },
             ..Self::s3()
         }
     }

@@ -5,11 +5,11 @@ use std::task::Waker;
 use sim::trace::Kind;
 
 use super::State;
-use super::flight::{Flight, Waiting, share};
-use super::request::{Again, Failure, Reply, Request};
+use super::flight::{Flight, Waiting};
+use super::request::{Again, Failure, How, Reply};
 use super::weather::OutageKind;
 use crate::fault::{Fault, FaultKind};
-use crate::model::{Origin, Refusal, WriteCondition};
+use crate::model::Refusal;
 use crate::profile::RacingWrite;
 
 impl State {
@@ -65,51 +65,59 @@ impl State {
             }
             (_, Some(Fault::SlowDown)) => (FaultKind::SlowDown.label(), Refusal::SlowDown),
             (_, Some(Fault::ErrorBefore)) => (FaultKind::ErrorBefore.label(), Refusal::Internal),
+            (_, Some(Fault::ErrorInside)) => (FaultKind::ErrorInside.label(), Refusal::ErrorInside),
+            (_, Some(Fault::RateLimited)) => {
+                (FaultKind::RateLimited.label(), Refusal::TooManyRequests)
+            }
+            _ if self.is_too_soon(&flight.request) => {
+                (FaultKind::RateLimited.label(), Refusal::TooManyRequests)
+            }
             _ => return None,
         };
         flight.fault_took_effect(label);
-        self.emit_apply(flight, refusal.status());
+        // In the store nothing happened, whatever the status on the wire.
+        let status = if refusal == Refusal::ErrorInside { 500 } else { refusal.status() };
+        self.emit_apply(flight, status);
         Some(refusal)
     }
 
     /// The request takes effect.
     fn apply(&mut self, slot: u32, fault: Option<Fault>) -> Result<Reply, Refusal> {
-        let flight = &mut self.flights[slot as usize];
-        let by = Origin { request: flight.id(), process: flight.process.0, at: sim::now_ns() };
-        let again = match fault {
-            Some(Fault::Duplicate { .. }) => Again::Possible,
-            _ => Again::Never,
-        };
-        let outcome = match (fault, &mut flight.request) {
-            (
-                Some(Fault::TornPut { keep_ppm, .. }),
-                Request::Put {
-                    name,
-                    body,
-                    attributes,
-                    condition: condition @ (WriteCondition::None | WriteCondition::Absent),
-                    ..
-                },
-            ) => {
-                let kept = body.slice(..share(body.len(), keep_ppm));
-                let torn = self
-                    .model
-                    .put_torn(by, *name, kept, attributes.clone(), condition)
-                    .map(Reply::Written);
-                if torn.is_ok() {
-                    flight.fault_took_effect(FaultKind::TornPut.label());
-                }
-                torn
-            }
-            (_, request) => {
-                let outcome = request.apply(&mut self.model, by, &mut self.page, again);
-                outcome.map_err(|refusal| self.as_raced(slot, refusal))
-            }
-        };
+        let how = self.how(slot, fault);
+        let damaged = fault.and_then(|fault| self.apply_damaged(slot, fault, how.by));
+        let outcome = damaged.unwrap_or_else(|| {
+            let request = &mut self.flights[slot as usize].request;
+            let outcome = request.apply(&mut self.model, &mut self.page, &how);
+            outcome.map_err(|refusal| self.as_raced(slot, refusal))
+        });
+        if fault.is_some() {
+            self.note_damage(slot, &how, &outcome);
+        }
+        if let (Some(Fault::StaleList { .. }), Ok(Reply::Page(page))) = (fault, &outcome) {
+            self.note_stale_page(slot, page);
+        }
+        if let Ok(Reply::Written(_)) = outcome {
+            self.take_token(slot);
+        }
         let flight = &self.flights[slot as usize];
         let status = outcome.as_ref().map_or_else(|refusal| refusal.status(), |_| 200);
         self.emit_apply(flight, status);
         outcome
+    }
+
+    fn how(&self, slot: u32, fault: Option<Fault>) -> How {
+        let by = self.origin(slot, fault);
+        let again = match fault {
+            Some(Fault::Duplicate { .. }) => Again::Possible,
+            _ => Again::Never,
+        };
+        let seen_at = match fault {
+            Some(Fault::StaleRead { age_ns } | Fault::StaleList { age_ns }) => {
+                by.at.saturating_sub(age_ns)
+            }
+            _ => by.at,
+        };
+        How { by, again, seen_at }
     }
 
     /// Some stores tell a writer that lost against one that was in flight at the same time that
@@ -131,7 +139,7 @@ impl State {
         refusal
     }
 
-    fn emit_apply(&self, flight: &Flight, status: u16) {
+    pub(super) fn emit_apply(&self, flight: &Flight, status: u16) {
         let (request, model) = (&flight.request, &self.model);
         sim::emit_with(
             flight.process,

@@ -9,7 +9,7 @@ use std::task::Waker;
 use sim::{Admission, Device, ProcessId, Site};
 
 use super::request::{Failure, Reply, Request};
-use super::{DecidedFault, Shared, State, lock};
+use super::{BodyDamage, DecidedFault, Shared, State, lock};
 use crate::fault::{Decision, Fault, Grounds, decide, word};
 
 /// The store as the engine calls it.
@@ -38,6 +38,8 @@ pub(super) enum Phase {
     Reply = 3,
     /// The client learns that there will be no answer.
     Report = 4,
+    /// It takes effect although it was answered already.
+    Land = 5,
 }
 
 const PHASE_BITS: u32 = 3;
@@ -165,6 +167,7 @@ impl State {
         let grounds = Grounds {
             rates: &self.setup.rates,
             plan: &self.setup.plan,
+            profile,
             latency_ns: profile.latencies.sample(shape.operation, size, draw.word(word::LATENCY)),
             timeout_ns: self.setup.timeout_ns,
             late_landing_max_ns: self
@@ -183,7 +186,12 @@ impl State {
     /// Whether the world lets this fault happen to this request.
     fn is_within_bounds(&self, fault: Fault, request: &Request) -> bool {
         match (fault, request.name()) {
-            (Fault::TornPut { .. }, Some(name)) => (self.bounds.tears)(self.model.text(name)),
+            (Fault::TornPut { .. } | Fault::TornUpload { .. }, Some(name)) => {
+                (self.bounds.tears)(self.model.text(name))
+            }
+            (Fault::BrokenBody { .. } | Fault::BitFlip { .. }, _) => {
+                self.severity.body_damage == BodyDamage::Any
+            }
             _ => true,
         }
     }
@@ -238,15 +246,10 @@ impl State {
             1 => self.arrive(slot),
             2 => self.arrive_again(slot),
             3 => self.reply(slot),
-            _ => self.report(slot),
+            4 => self.report(slot),
+            _ => self.land(slot),
         };
         self.release(slot);
         waker
     }
-}
-
-/// `ppm` parts per million of `len`, always less than all of it.
-pub(super) fn share(len: usize, ppm: u32) -> usize {
-    let kept = (len as u128 * u128::from(ppm) / 1_000_000) as usize;
-    kept.min(len.saturating_sub(1))
 }

@@ -6,8 +6,8 @@ use sim::Admission;
 use sim::trace::Kind;
 
 use super::State;
-use super::flight::{Phase, Waiting, share};
-use super::request::{BodyFate, Failure, Reply};
+use super::flight::{Phase, Waiting};
+use super::request::Failure;
 use super::weather::OutageKind;
 use crate::fault::{Decision, Fault, FaultKind, Report};
 use crate::model::Refusal;
@@ -105,10 +105,16 @@ impl State {
             Some(Fault::Duplicate { after_ns }) => {
                 self.schedule(slot, Phase::ArriveAgain, now_ns.saturating_add(after_ns));
             }
-            Some(Fault::TornPut { .. }) if !self.flights[slot as usize].landed => {
+            Some(Fault::TornPut { .. } | Fault::TornUpload { .. })
+                if !self.flights[slot as usize].landed =>
+            {
                 self.schedule_reply(slot, now_ns + decision.reply_ns);
             }
-            Some(Fault::ReplyLost { report } | Fault::TornPut { report, .. }) => {
+            Some(
+                Fault::ReplyLost { report }
+                | Fault::TornPut { report, .. }
+                | Fault::TornUpload { report, .. },
+            ) => {
                 self.prepare_report(slot, report);
                 let told_ns = self.report_time(slot, report);
                 self.schedule(slot, Phase::Report, told_ns);
@@ -158,14 +164,7 @@ impl State {
             self.lose(slot, "fault.partition", Report::Silence);
             return None;
         }
-        let flight = &mut self.flights[slot as usize];
-        if let (Some(Fault::ShortBody { keep_ppm }), Some(Ok(Reply::Read(read, fate)))) =
-            (flight.decision.fault, &mut flight.answer)
-            && !read.is_empty()
-        {
-            *fate = BodyFate::Short(share(read.len(), keep_ppm));
-            flight.fault_took_effect(FaultKind::ShortBody.label());
-        }
+        self.flights[slot as usize].damage_answer();
         self.deliver(slot)
     }
 

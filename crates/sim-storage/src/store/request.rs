@@ -19,6 +19,15 @@ pub(crate) enum Again {
     Possible,
 }
 
+/// How a request applies.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct How {
+    pub(crate) by: Origin,
+    pub(crate) again: Again,
+    /// The time whose state a read or a listing shows.
+    pub(crate) seen_at: u64,
+}
+
 /// Kinds of requests, as trace events number them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
@@ -69,6 +78,12 @@ impl RequestKind {
             Self::Complete => "complete-upload",
             Self::Abort => "abort-upload",
         }
+    }
+
+    /// Whether it makes a new version of one object if it succeeds.
+    pub fn makes_a_version(self) -> bool {
+        use RequestKind::{Complete, Copy, Create, Put, Rename, Update};
+        matches!(self, Put | Create | Update | Copy | Rename | Complete)
     }
 }
 
@@ -173,6 +188,10 @@ pub(crate) enum BodyFate {
     Whole,
     /// It ends after so many bytes, and nobody notices.
     Short(usize),
+    /// The connection breaks after so many bytes.
+    Broken(usize),
+    /// This bit is wrong.
+    Flipped(u64),
 }
 
 /// What a listing says of one object.
@@ -232,12 +251,14 @@ impl Request {
 
     pub(crate) fn shape(&self) -> Shape {
         let plain = Shape {
+            kind: self.kind(),
             operation: Operation::Put,
             size: 0,
             writes: true,
             conditional: false,
             reads_body: false,
             may_tear: false,
+            is_batch: false,
         };
         match self {
             Self::Put { size, condition, .. } => Shape {
@@ -257,8 +278,9 @@ impl Request {
                 reads_body: read.part != Part::Head,
                 ..plain
             },
-            Self::Delete { .. } | Self::DeleteBatch { .. } => {
-                Shape { operation: Operation::Delete, ..plain }
+            Self::Delete { .. } => Shape { operation: Operation::Delete, ..plain },
+            Self::DeleteBatch { .. } => {
+                Shape { operation: Operation::Delete, is_batch: true, ..plain }
             }
             Self::List { .. } => Shape { operation: Operation::List, writes: false, ..plain },
             Self::Copy { condition, .. } | Self::Rename { condition, .. } => Shape {
@@ -276,10 +298,10 @@ impl Request {
     pub(crate) fn apply(
         &mut self,
         model: &mut Model,
-        by: Origin,
         page: &mut Page,
-        again: Again,
+        how: &How,
     ) -> Result<Reply, Refusal> {
+        let How { by, again, seen_at } = *how;
         match self {
             Self::Put { name, body, attributes, condition, .. } => {
                 // A body without a second owner is cheaper for everyone who touches it later.
@@ -289,9 +311,9 @@ impl Request {
                 };
                 model.put(by, *name, body, attributes.clone(), condition).map(Reply::Written)
             }
-            Self::Read { name, read } => {
-                model.read(by, *name, read).map(|read| Reply::Read(read, BodyFate::Whole))
-            }
+            Self::Read { name, read } => model
+                .read_as_of(by, *name, read, seen_at)
+                .map(|read| Reply::Read(read, BodyFate::Whole)),
             Self::Delete { name } => model.delete(by, *name).map(|()| Reply::Done),
             Self::DeleteBatch { names } => {
                 let results = names.iter().map(|&name| model.delete(by, name));
@@ -304,8 +326,8 @@ impl Request {
                     delimiter: *delimiter,
                     cursor: *cursor,
                 };
-                model.list(&request, page);
-                Ok(Reply::Page(Box::new(ListedPage::of(model, page))))
+                model.list_as_of(&request, page, seen_at);
+                Ok(Reply::Page(Box::new(ListedPage::of(model, page, seen_at))))
             }
             Self::Copy { from, to, condition } => {
                 model.copy(by, *from, *to, condition).map(Reply::Written)
@@ -324,6 +346,19 @@ impl Request {
                 .complete_upload(by, *upload, *parts, &WriteCondition::None)
                 .map(Reply::Written),
             Self::Abort { upload, .. } => model.abort_upload(*upload).map(|()| Reply::Done),
+        }
+    }
+
+    /// What a request for a page of a listing asks for.
+    pub(crate) fn list_request(&self) -> Option<ListRequest<'_>> {
+        match self {
+            Self::List { prefix, after, delimiter, cursor } => Some(ListRequest {
+                prefix,
+                after: after.as_deref(),
+                delimiter: *delimiter,
+                cursor: *cursor,
+            }),
+            _ => None,
         }
     }
 
@@ -370,9 +405,9 @@ impl fmt::Display for Shown<'_> {
 }
 
 impl ListedPage {
-    fn of(model: &Model, page: &Page) -> Self {
+    pub(crate) fn of(model: &Model, page: &Page, seen_at: u64) -> Self {
         let listed = page.objects.iter().filter_map(|&name| {
-            let version = model.current(name)?;
+            let version = model.at(name, seen_at)?;
             Some(Listed {
                 name: model.text(name).to_owned(),
                 size: version.size(),
@@ -387,5 +422,15 @@ impl ListedPage {
             prefixes: prefixes.map(|&(name, len)| model.text(name)[..len].to_owned()).collect(),
             next: page.next,
         }
+    }
+
+    /// Whether both show the same versions and prefixes.
+    pub(crate) fn shows_the_same(&self, other: &Self) -> bool {
+        let generations = |page: &Self| -> Vec<_> {
+            page.objects.iter().map(|listed| listed.generation).collect()
+        };
+        generations(self) == generations(other)
+            && self.prefixes == other.prefixes
+            && self.next.is_some() == other.next.is_some()
     }
 }

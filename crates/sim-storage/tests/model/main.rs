@@ -77,7 +77,12 @@ fn three_versions(profile: Profile) -> (Model, sim_storage::model::NameId, Vec<W
     let mut model = Model::new(Arc::new(profile));
     let name = model.name("k");
     let written = (0..3_u8).map(|n| {
-        let by = Origin { request: 0, process: 0, at: u64::from(n) * 1_000_000_000 };
+        let by = Origin {
+            request: 0,
+            process: 0,
+            at: u64::from(n) * 1_000_000_000,
+            clock: u64::from(n) * 1_000_000_000,
+        };
         let body = Bytes::from(vec![n]);
         model.put(by, name, body, Attributes::default(), &WriteCondition::None).unwrap()
     });
@@ -89,7 +94,7 @@ fn three_versions(profile: Profile) -> (Model, sim_storage::model::NameId, Vec<W
 fn kept_versions_can_be_read_by_their_generation() {
     let profile = Profile { version_ids: sim_storage::profile::VersionIds::Kept, ..Profile::s3() };
     let (mut model, name, written) = three_versions(profile);
-    let by = Origin { request: 0, process: 0, at: 9_000_000_000 };
+    let by = Origin { request: 0, process: 0, at: 9_000_000_000, clock: 9_000_000_000 };
     model.delete(by, name).unwrap();
     for (n, written) in written.iter().enumerate() {
         let request = ReadRequest { version: Some(written.generation), ..Default::default() };
@@ -102,7 +107,7 @@ fn kept_versions_can_be_read_by_their_generation() {
 #[test]
 fn an_eventual_store_remembers_what_a_stale_read_may_show() {
     let (mut model, name, _) = three_versions(Profile::eventual());
-    let by = Origin { request: 0, process: 0, at: 2_000_000_000 };
+    let by = Origin { request: 0, process: 0, at: 2_000_000_000, clock: 2_000_000_000 };
     for (time, seen) in [(0, 0), (999_999_999, 0), (1_000_000_000, 1), (2_000_000_000, 2)] {
         let read = model.read_as_of(by, name, &ReadRequest::default(), time).unwrap();
         assert_eq!(read.body()[0], seen, "as of {time}");
@@ -112,7 +117,7 @@ fn an_eventual_store_remembers_what_a_stale_read_may_show() {
 #[test]
 fn a_name_put_ahead_of_the_cursor_is_seen_and_one_behind_is_not() {
     let mut model = Model::new(Arc::new(Profile { page_size: 2, ..Profile::s3() }));
-    let by = Origin { request: 0, process: 0, at: 0 };
+    let by = Origin { request: 0, process: 0, at: 0, clock: 0 };
     let put = |model: &mut Model, text: &str| {
         let name = model.name(text);
         let body = Bytes::from_static(b"x");
@@ -132,7 +137,7 @@ fn a_name_put_ahead_of_the_cursor_is_seen_and_one_behind_is_not() {
 fn a_reset_model_is_a_new_one() {
     let run = |model: &mut Model| {
         let name = model.name("x");
-        let by = Origin { request: 0, process: 0, at: 5 };
+        let by = Origin { request: 0, process: 0, at: 5, clock: 5 };
         let put = model.put(by, name, body(3), Attributes::default(), &WriteCondition::Absent);
         (name, put.unwrap())
     };

@@ -154,7 +154,7 @@ impl Pair {
 
     pub(crate) fn step(&mut self, step: &Step) {
         self.now += 700_000_001;
-        let by = Origin { request: self.now, process: 1, at: self.now };
+        let by = Origin { request: self.now, process: 1, at: self.now, clock: self.now };
         let ids: Vec<_> = NAMES.iter().map(|name| self.model.name(name)).collect();
         match step.clone() {
             Step::Put(name, kind, basis) => {

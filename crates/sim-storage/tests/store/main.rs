@@ -1,5 +1,6 @@
 //! The simulated store as its clients see it: every method, every fault, and determinism.
 
+mod damage;
 mod faults;
 mod lifecycle;
 mod methods;

@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use futures_util::TryStreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 use object_store::memory::InMemory;
 use object_store::{
     Error, GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode, UpdateVersion,
 };
 use proptest::prelude::*;
 use sim_storage::fault::{Fault, FaultKind, FaultPlan, FaultRates};
-use sim_storage::profile::Profile;
+use sim_storage::profile::{ListOrder, Profile, WriteRate};
 use sim_storage::{Client, DecidedFault, Setup};
 
 use crate::world::{Seen, World, counted, path, run, run_seed, s3};
@@ -114,26 +114,47 @@ fn one_planned_request_is_spared_and_the_rest_is_as_drawn() {
     assert!(same * 2 > all.len(), "{same} of {}", all.len());
 }
 
-/// Writes some objects of its own and reads them, beside counting.
+/// Writes some objects of its own and reads them, beside counting: every kind of request.
 async fn mixed(client: Client, number: usize) {
     let _ = client.put(&path("counter"), "0".into()).await;
     for n in 0..10 {
         let own = path(&format!("own/{number}/{n}"));
+        let copy = path(&format!("own/{number}/{n}-copy"));
         let _ = client.put_opts(&own, "some body".into(), PutMode::Create.into()).await;
         let _ = client.get(&own).await;
         let (again, other) = (own.clone(), own.clone());
         let both = (client.put(&again, "more".into()), client.get(&other));
         let _ = futures_util::join!(both.0, both.1);
+        let _ = client.copy(&own, &copy).await;
+        if let Ok(mut upload) = client.put_multipart(&copy).await {
+            let _ = upload.put_part("part".into()).await;
+            let _ = upload.complete().await;
+        }
+        let _: Vec<_> = client.list(Some(&path("own"))).collect().await;
+        if n % 3 == 2 {
+            let _ = client.delete(&own).await;
+            let _: Vec<_> = client.list(Some(&path("own"))).collect().await;
+            let both = futures_util::stream::iter([Ok(own), Ok(copy)]).boxed();
+            let _: Vec<_> = client.delete_stream(both).collect().await;
+        }
     }
     increment(client, 20).await;
 }
 
-#[test]
-fn every_kind_takes_effect_within_a_few_seeds() {
-    let mut effects: BTreeMap<&str, u32> =
-        FaultKind::ALL.iter().map(|kind| (kind.label(), 0)).collect();
-    for seed in 0..20 {
-        run_seed(seed, faulty(), |world| async move {
+/// A store that leaves room for every kind of fault.
+fn lax() -> Setup {
+    let profile = Profile {
+        list_order: ListOrder::Arbitrary,
+        write_rate: Some(WriteRate { interval_ns: 1_000_000, burst: 100 }),
+        ..Profile::eventual()
+    };
+    Setup { rates: FaultRates::all(20_000), ..Setup { profile: Arc::new(profile), ..s3() } }
+}
+
+fn effects(seeds: u64, setup: &Setup) -> BTreeMap<&'static str, u32> {
+    let mut effects: BTreeMap<_, _> = FaultKind::ALL.iter().map(|kind| (kind.label(), 0)).collect();
+    for seed in 0..seeds {
+        run_seed(seed, setup.clone(), |world| async move {
             let spawn = |n| sim::spawn_on(world.process(n), mixed(world.client(n), n));
             let tasks: Vec<_> = (0..3).map(spawn).collect();
             for task in tasks {
@@ -146,8 +167,22 @@ fn every_kind_takes_effect_within_a_few_seeds() {
             *total += counted(label);
         }
     }
+    effects
+}
+
+#[test]
+fn every_kind_takes_effect_within_a_few_seeds() {
+    let effects = effects(20, &lax());
     let never: Vec<_> = effects.iter().filter(|(_, total)| **total == 0).collect();
     assert!(never.is_empty(), "{never:?} of {effects:?}");
+}
+
+#[test]
+fn a_strong_store_shows_nothing_stale_whatever_the_rates() {
+    let effects = effects(5, &faulty());
+    for kind in FaultKind::ALL.into_iter().filter(|kind| !kind.is_default()) {
+        assert_eq!(effects[kind.label()], 0, "{kind:?}");
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use sim::{Config, Outcome, ProcessId, ProcessName};
 use sim_storage::fault::{Fault, FaultPlan};
 use sim_storage::model::{Applied, Change, Observer};
 use sim_storage::profile::Profile;
-use sim_storage::{Client, Setup, SimStore};
+use sim_storage::{Client, Setup, Severity, SimStore};
 
 /// Milliseconds in virtual nanoseconds.
 pub(crate) const MS: u64 = 1_000_000;
@@ -114,6 +114,7 @@ where
     let outcome = sim::run(&config, || async move {
         let store = SimStore::new(Arc::clone(&setup.profile));
         store.begin(setup);
+        store.set_severity(Severity::FULL);
         let log = Arc::default();
         store.watch(Box::new(Log(Arc::clone(&log))));
         let processes =
