@@ -6,6 +6,7 @@
 //! | [`linear`] | is there any order that explains what the clients saw? | near linear, with a budget |
 //! | [`search`] | the same, for any sequential model | exponential in the overlap, with a budget |
 //! | [`isolation`] | which anomalies does the dependency graph show? | linear |
+//! | [`queues`] | do elements leave once, and in order? | a search, or linear for drained queues |
 //! | [`workloads`] | is the one rule kept that a well-known workload is about? | near linear |
 
 pub mod explain;
@@ -14,6 +15,7 @@ mod index;
 pub mod isolation;
 pub mod linear;
 mod lists;
+pub mod queues;
 pub mod search;
 pub mod whitebox;
 mod windows;

@@ -1,4 +1,5 @@
-//! Rules of thumb for well-known workloads: bank, counter, set, long fork.
+//! Rules of thumb for well-known workloads: bank, counter, set, long fork, unique ids, comments,
+//! sequential inserts.
 //!
 //! These do not look for an order. Each checks one consequence that any correct system has, the
 //! way testers of databases have long written their workloads: cheap, and blind to the rest.
@@ -67,6 +68,42 @@ pub enum Broken {
         /// Seen by the other only.
         only_other: Key,
     },
+    /// Queue: an element was acknowledged and never came out.
+    NeverTaken {
+        /// The operation that put it in.
+        op: OpId,
+        /// The element.
+        element: Value,
+    },
+    /// Unique ids: one was given out twice.
+    GivenTwice {
+        /// Who got it first.
+        one: OpId,
+        /// Who got it again.
+        other: OpId,
+        /// The id.
+        element: Value,
+    },
+    /// Comments: a read sees a later insert without one that had ended before it began.
+    MissingPredecessor {
+        /// The insert that is missing.
+        before: OpId,
+        /// The insert that is seen.
+        seen: OpId,
+        /// The read.
+        read: OpId,
+        /// What is missing.
+        element: Value,
+    },
+    /// Sequential: a read found a later insert of one client and then missed an earlier one.
+    OutOfOrder {
+        /// The read.
+        op: OpId,
+        /// The group of inserts.
+        key: Key,
+        /// What it had found.
+        element: Value,
+    },
 }
 
 impl Broken {
@@ -80,6 +117,10 @@ impl Broken {
             Broken::LostElement { .. } => "lost-element",
             Broken::UnexpectedElement { .. } => "unexpected-element",
             Broken::LongFork { .. } => "long-fork",
+            Broken::NeverTaken { .. } => "never-taken",
+            Broken::GivenTwice { .. } => "given-twice",
+            Broken::MissingPredecessor { .. } => "missing-predecessor",
+            Broken::OutOfOrder { .. } => "out-of-order",
         }
     }
 
@@ -90,7 +131,11 @@ impl Broken {
             Broken::WrongTotal { op, .. }
             | Broken::NegativeBalance { op, .. }
             | Broken::CounterOutOfBounds { op, .. }
+            | Broken::NeverTaken { op, .. }
+            | Broken::OutOfOrder { op, .. }
             | Broken::UnexpectedElement { op, .. } => vec![op],
+            Broken::GivenTwice { one, other, .. } => vec![one, other],
+            Broken::MissingPredecessor { before, seen, read, .. } => vec![before, seen, read],
             Broken::LostElement { known, missed, .. } => vec![known, missed],
             Broken::LongFork { one, other, .. } => vec![one, other],
         }
@@ -126,6 +171,26 @@ impl Broken {
                 other.0,
                 names.key(*only_other),
                 names.key(*only_one)
+            ),
+            Broken::NeverTaken { op, element } => {
+                format!("T{} put {} in, and it never came out", op.0, names.value(*element))
+            }
+            Broken::GivenTwice { one, other, element } => {
+                format!("T{} and T{} both got {}", one.0, other.0, names.value(*element))
+            }
+            Broken::MissingPredecessor { before, seen, read, element } => format!(
+                "T{} had ended before T{} began, and T{} saw what T{} inserted without {}",
+                before.0,
+                seen.0,
+                read.0,
+                seen.0,
+                names.value(*element)
+            ),
+            Broken::OutOfOrder { op, key, element } => format!(
+                "T{} found {} of {} and then missed what the same client had inserted before it",
+                op.0,
+                names.value(*element),
+                names.key(*key)
             ),
         }
     }
@@ -301,6 +366,87 @@ pub fn long_fork(history: &History) -> Vec<Broken> {
                 let (one, other) = (pair[0].0, pair[1].0);
                 let (only_one, only_other) = (keys[here], keys[there]);
                 broken.push(Broken::LongFork { one, other, only_one, only_other });
+            }
+        }
+    }
+    broken
+}
+
+/// Unique ids: no element is given out twice. `Append` gives out; unknown outcomes gave nothing
+/// that anybody knows.
+#[must_use]
+pub fn unique_ids(history: &History) -> Vec<Broken> {
+    let mut given: BTreeMap<(Key, Value), OpId> = BTreeMap::new();
+    let mut broken = Vec::new();
+    for other in answered(history) {
+        for (_, key, access) in history.accesses(other) {
+            let Access::Append { value: element } = access else { continue };
+            match given.get(&(key, element)) {
+                Some(&one) => broken.push(Broken::GivenTwice { one, other, element }),
+                None => {
+                    given.insert((key, element), other);
+                }
+            }
+        }
+    }
+    broken
+}
+
+/// Comments: who sees an insert sees every insert that had ended before that one began. `Append`
+/// inserts, `ReadList` reads. O(inserts + what was read), after a sort of the inserts.
+#[must_use]
+pub fn comments(history: &History) -> Vec<Broken> {
+    let mut begun: BTreeMap<(Key, Value), OpId> = BTreeMap::new();
+    let mut ended: BTreeMap<Key, Vec<(u32, OpId, Value)>> = BTreeMap::new();
+    for (op, entry) in history.ops() {
+        for (_, key, access) in history.accesses(op) {
+            if let Access::Append { value } = access {
+                begun.insert((key, value), op);
+                if entry.outcome == Outcome::Ok {
+                    ended.entry(key).or_default().push((entry.deadline(), op, value));
+                }
+            }
+        }
+    }
+    ended.values_mut().for_each(|inserts| inserts.sort_unstable());
+    let mut broken = Vec::new();
+    for read in answered(history) {
+        for (_, key, access) in history.accesses(read) {
+            let Access::ReadList { list } = access else { continue };
+            let values = history.list(list);
+            // The insert seen that began last expects all that any other one does.
+            let last = values.iter().filter_map(|&value| begun.get(&(key, value)));
+            let Some(&seen) = last.max_by_key(|op| history.op(**op).invoke) else { continue };
+            let mut values = values.to_vec();
+            values.sort_unstable();
+            let earlier = ended.get(&key).into_iter().flatten();
+            let missing = earlier
+                .take_while(|(end, _, _)| *end < history.op(seen).invoke)
+                .find(|(_, _, value)| values.binary_search(value).is_err());
+            if let Some(&(_, before, element)) = missing {
+                broken.push(Broken::MissingPredecessor { before, seen, read, element });
+            }
+        }
+    }
+    broken
+}
+
+/// Sequential: one client inserts the rows of a group in order, another looks them up in the
+/// reverse order; from the first that it finds on, it must find all. `ReadList` holds what was
+/// found, [`Value::ABSENT`] for what was not.
+#[must_use]
+pub fn sequential(history: &History) -> Vec<Broken> {
+    let mut broken = Vec::new();
+    for op in answered(history) {
+        for (_, key, access) in history.accesses(op) {
+            let Access::ReadList { list } = access else { continue };
+            let found = |value: &&Value| **value != Value::ABSENT;
+            let values = history.list(list);
+            let from_first = values.iter().skip_while(|value| !found(value));
+            if let Some(&element) = from_first.clone().next()
+                && !from_first.clone().all(|value| found(&value))
+            {
+                broken.push(Broken::OutOfOrder { op, key, element });
             }
         }
     }
