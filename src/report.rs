@@ -8,13 +8,15 @@
 mod json;
 mod number;
 mod story;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use serde::Serialize;
 
 pub use json::to_json;
 pub use number::{grouped, short};
-pub use story::{Line, Story, row_text};
+pub use story::{CauseLine, Line, Story, row_text};
 pub use text::to_text;
 
 /// The result of a campaign.
