@@ -71,9 +71,7 @@ pub fn step(name: &'static str) {
         }
         let (hash, before) = engine.labels.count(name);
         let process = engine.current;
-        engine.emit(process, Kind::Step, (0, hash, u64::from(before)), || {
-            name.to_owned()
-        });
+        engine.emit(process, Kind::Step, (0, hash, u64::from(before)), || name.to_owned());
         if !engine.aims.is_empty() {
             strike(engine, process, name);
         }
@@ -109,12 +107,9 @@ fn strike(engine: &mut Engine, process: ProcessId, name: &str) {
 
 fn count_fault(engine: &mut Engine, process: ProcessId, fault: &'static str, step: &str) {
     let (hash, _) = engine.labels.count(fault);
-    engine.emit(
-        process,
-        Kind::Fault,
-        (0, u64::from(process.0), hash),
-        || format!("{fault} at {step}"),
-    );
+    engine.emit(process, Kind::Fault, (0, u64::from(process.0), hash), || {
+        format!("{fault} at {step}")
+    });
 }
 
 /// Turns the `tracing` events and spans of chosen targets into steps, and everything else that is
