@@ -196,7 +196,6 @@ async fn odd_names(case: &Case) -> Outcome {
         "UPPER",
         "upper",
         "<angle>",
-        "pipe|",
         "caret^",
         "tick`",
     ];
