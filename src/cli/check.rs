@@ -28,7 +28,8 @@ pub struct CheckArgs {
     pub file: PathBuf,
     /// What the history is held to; told from its operations if not given. One of register,
     /// cas-register ("(initial 0, nil reads free)" may follow), kv, mutex, transactions,
-    /// list-append, rw-register ("/ LEVEL" may follow), bank, counter, set, set-full, long-fork.
+    /// list-append, rw-register ("/ LEVEL" may follow), bank, counter, set, set-full, long-fork,
+    /// fifo-queue, unordered-queue, total-queue, unique-ids, comments, sequential.
     #[arg(long, value_name = "MODEL", value_parser = parse_model)]
     pub model: Option<Model>,
     /// How much work, in steps of some hundred nanoseconds, before the answer is "undecided".

@@ -1,13 +1,16 @@
 //! From events to a [`History`]: which operation each event belongs to, and what it did.
 
+mod workloads;
+
 use std::collections::BTreeMap;
 
 use sim::history::{History, Key, NameTable, OpId, Outcome, Value};
 
 use super::event::{Event, EventType, Source};
-use super::model::{FailedCompare, Initial, Model, NilRead};
+use super::model::{FailedCompare, Initial, Keys, Model, NilRead};
 use super::term::Term;
 use super::{FormatError, Recorded};
+pub(super) use workloads::tuple;
 
 /// An operation that has begun.
 struct Open {
@@ -20,6 +23,7 @@ struct Open {
 /// Collects events into a history.
 pub(super) struct Assembler {
     model: Model,
+    keys_in: Keys,
     history: History,
     names: NameTable,
     keys: BTreeMap<String, Key>,
@@ -29,7 +33,7 @@ pub(super) struct Assembler {
 }
 
 impl Assembler {
-    pub(super) fn new(model: Model, source: Source) -> Self {
+    pub(super) fn new(model: Model, keys_in: Keys, source: Source) -> Self {
         let model = match (model, source) {
             // The log says which compare-and-set looked and did not find.
             (Model::Register { initial, nil, .. }, Source::EtcdLog) => {
@@ -41,6 +45,7 @@ impl Assembler {
         names.values.push("nil".to_owned());
         let mut assembler = Assembler {
             model,
+            keys_in,
             history: History::new(),
             names,
             keys: BTreeMap::new(),
@@ -64,7 +69,12 @@ impl Assembler {
         Recorded { history: self.history, names: self.names, model: self.model }
     }
 
-    pub(super) fn add(&mut self, event: Event) -> Result<(), FormatError> {
+    pub(super) fn add(&mut self, mut event: Event) -> Result<(), FormatError> {
+        if self.keys_in == Keys::InTuples
+            && let Some((key, value)) = tuple(&event.value)
+        {
+            (event.key, event.value) = (Some(key.clone()), value.clone());
+        }
         let wrong = |what: String| FormatError::Event { line: event.line, what };
         let process = self.process(&event.process);
         if event.kind == EventType::Invoke {
@@ -177,6 +187,10 @@ impl Assembler {
             Model::Bank => self.bank(open, seen),
             Model::Counter => self.counter(open, seen),
             Model::Set => self.set(open, seen),
+            Model::Queue(_) | Model::TotalQueue => self.queue(open, seen),
+            Model::UniqueIds => self.unique_ids(open, seen),
+            Model::Comments => self.comments(open, seen),
+            Model::Sequential => self.sequential(open, seen),
             Model::Transactions | Model::ListAppend(_) | Model::RwRegister(_) | Model::LongFork => {
                 self.transaction(open, seen)
             }

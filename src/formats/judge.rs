@@ -3,6 +3,7 @@
 use sim::check::explain::{lanes, prove, reduce};
 use sim::check::isolation::{self, Isolation};
 use sim::check::linear::{self, Assumptions, Inexplicable};
+use sim::check::queues::{self, Order};
 use sim::check::whitebox::{self, Level, Log, WhiteBox};
 use sim::check::workloads;
 use sim::check::{Budget, Undecided, Verdict};
@@ -55,6 +56,11 @@ pub fn judge(recorded: &Recorded, budget: Budget) -> Judgement {
         Model::Counter => rules(history, &Amounts(names), &workloads::counter(history)),
         Model::Set => rules(history, names, &workloads::set(history)),
         Model::LongFork => long_fork(history, names),
+        Model::Queue(order) => queue(history, names, *order, budget),
+        Model::TotalQueue => rules(history, names, &queues::total(history)),
+        Model::UniqueIds => rules(history, names, &workloads::unique_ids(history)),
+        Model::Comments => rules(history, names, &workloads::comments(history)),
+        Model::Sequential => rules(history, names, &workloads::sequential(history)),
     }
 }
 
@@ -202,6 +208,24 @@ impl Names for Amounts<'_> {
     }
     fn place(&self, index: u32, at: u64) -> String {
         self.0.place(index, at)
+    }
+}
+
+/// A queue, by search.
+fn queue(history: &History, names: &NameTable, order: Order, budget: Budget) -> Judgement {
+    match queues::check(history, order, budget) {
+        Verdict::Ok => decided(Vec::new(), Vec::new()),
+        Verdict::Violated(ops) => {
+            let sentence = "no order of these operations explains what came out";
+            let lanes = lanes(history, &ops, names);
+            let name = "no-order".to_owned();
+            let sentences = vec![sentence.to_owned()];
+            decided(vec![Counterexample { name, ops, sentences, lanes }], Vec::new())
+        }
+        Verdict::Undecided(reason) => {
+            let decision = Decision::Undecided(undecided(reason));
+            Judgement { decision, remarks: Vec::new() }
+        }
     }
 }
 

@@ -88,7 +88,8 @@ pub fn read(input: impl BufRead, model: Option<Model>) -> Result<Recorded, Forma
         Some(model) => model,
         None => model::guess(&first, events.source())?,
     };
-    let mut assembler = assemble::Assembler::new(model, events.source());
+    let mut assembler =
+        assemble::Assembler::new(model, model::keys(&first, model), events.source());
     for event in first {
         assembler.add(event)?;
     }

@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use sim::check::isolation::Isolation;
+use sim::check::queues::Order;
 use thiserror::Error;
 
 use super::FormatError;
-use super::event::{Event, Source};
+use super::assemble::tuple;
+use super::event::{Event, EventType, Source};
 use super::term::Term;
 
 /// A model, with what it takes for granted.
@@ -41,6 +43,25 @@ pub enum Model {
     Set,
     /// Keys written once, read together.
     LongFork,
+    /// A queue: linearizable.
+    Queue(Order),
+    /// A queue that is drained at the end.
+    TotalQueue,
+    /// Ids that are given out once.
+    UniqueIds,
+    /// Inserts that are read as a set: none is seen without those that had ended before it.
+    Comments,
+    /// Rows inserted in order by one client, looked up in reverse.
+    Sequential,
+}
+
+/// Where an operation says which key it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keys {
+    /// In a field of its own, or nowhere: there is one key.
+    InField,
+    /// In its value, as a tuple `[key value]`: a test of many registers side by side.
+    InTuples,
 }
 
 /// The value of a register before its first write.
@@ -70,13 +91,16 @@ pub enum FailedCompare {
     Nothing,
 }
 
+/// Every name that [`Model`] is read from, for people.
+const KNOWN: &str = "register, cas-register (with \"(initial 0)\" or \"(initial nil, nil reads \
+    free)\"), kv, mutex, transactions, list-append (or append) and rw-register (or wr), each with \
+    \"/ LEVEL\", bank, counter, set, set-full, long-fork, fifo-queue, unordered-queue (or queue), \
+    total-queue, unique-ids, comments, sequential; a LEVEL is read-uncommitted, read-committed, \
+    snapshot-isolation, serializable, strong-session-serializable or strict-serializable";
+
 /// A name that is no model.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error(
-    "no model is called {0:?}; there are register, cas-register (with \"(initial 0)\" or \
-     \"(initial nil, nil reads free)\"), kv, mutex, transactions, list-append, rw-register \
-     (each with \"/ LEVEL\"), bank, counter, set, set-full, long-fork"
-)]
+#[error("no model is called {0:?}; there are {KNOWN}")]
 pub struct ModelError(String);
 
 impl Model {
@@ -114,6 +138,12 @@ impl Model {
             Model::Counter => "counter".to_owned(),
             Model::Set => "set".to_owned(),
             Model::LongFork => "long-fork".to_owned(),
+            Model::Queue(Order::Fifo) => "fifo-queue".to_owned(),
+            Model::Queue(Order::Any) => "unordered-queue".to_owned(),
+            Model::TotalQueue => "total-queue".to_owned(),
+            Model::UniqueIds => "unique-ids".to_owned(),
+            Model::Comments => "comments".to_owned(),
+            Model::Sequential => "sequential".to_owned(),
         }
     }
 }
@@ -125,7 +155,7 @@ impl FromStr for Model {
         let lower = text.to_ascii_lowercase();
         let wrong = || ModelError(text.to_owned());
         let name = lower.split([' ', ',', '/', '(']).next().unwrap_or_default();
-        let graph = matches!(name, "list-append" | "rw-register");
+        let graph = matches!(name, "list-append" | "append" | "rw-register" | "wr");
         let level = match lower.split_once('/').filter(|_| graph) {
             Some((_, level)) => Some(level_named(level.trim()).ok_or_else(wrong)?),
             None => None,
@@ -139,12 +169,22 @@ impl FromStr for Model {
             "kv" => Model::Text,
             "mutex" => Model::Mutex,
             "transactions" | "txn" => Model::Transactions,
-            "list-append" => Model::ListAppend(level.unwrap_or(Isolation::StrictSerializable)),
-            "rw-register" => Model::RwRegister(level.unwrap_or(Isolation::StrictSerializable)),
+            "list-append" | "append" => {
+                Model::ListAppend(level.unwrap_or(Isolation::StrictSerializable))
+            }
+            "rw-register" | "wr" => {
+                Model::RwRegister(level.unwrap_or(Isolation::StrictSerializable))
+            }
             "bank" => Model::Bank,
             "counter" => Model::Counter,
             "set" | "set-full" => Model::Set,
             "long-fork" => Model::LongFork,
+            "fifo-queue" => Model::Queue(Order::Fifo),
+            "unordered-queue" | "queue" => Model::Queue(Order::Any),
+            "total-queue" => Model::TotalQueue,
+            "unique-ids" => Model::UniqueIds,
+            "comments" => Model::Comments,
+            "sequential" => Model::Sequential,
             _ => return Err(wrong()),
         })
     }
@@ -179,6 +219,12 @@ pub(super) fn guess(events: &[Event], source: Source) -> Result<Model, FormatErr
         Model::Bank
     } else if has("acquire") || has("release") {
         Model::Mutex
+    } else if has("drain") {
+        Model::TotalQueue
+    } else if has("enqueue") || has("dequeue") {
+        Model::Queue(Order::Any)
+    } else if has("generate") {
+        Model::UniqueIds
     } else if micro.contains("append") {
         Model::ListAppend(Isolation::StrictSerializable)
     } else if !micro.is_empty() && (has("read") || has("write")) {
@@ -192,6 +238,8 @@ pub(super) fn guess(events: &[Event], source: Source) -> Result<Model, FormatErr
     } else if has("add") {
         let lists = events.iter().any(|event| event.f == "read" && event.value.list().is_some());
         if lists { Model::Set } else { Model::Counter }
+    } else if let Some(model) = inserts(events) {
+        model
     } else if has("read") || has("write") || has("cas") {
         match source {
             Source::EtcdLog => Model::ETCD,
@@ -206,8 +254,8 @@ pub(super) fn guess(events: &[Event], source: Source) -> Result<Model, FormatErr
 
 /// The names of the micro-operations of a transaction: `[[:r x 1] [:append y 2]]`.
 fn micro_ops(value: &Term) -> impl Iterator<Item = &str> {
-    let list = value.list().unwrap_or(&[]);
-    list.iter().filter_map(|item| item.list()?.first()?.text())
+    let list = value.list().filter(|list| list.iter().all(|item| item.list().is_some()));
+    list.unwrap_or(&[]).iter().filter_map(|item| item.list()?.first()?.text())
 }
 
 fn has_versions(events: &[Event]) -> bool {
@@ -218,4 +266,43 @@ fn has_versions(events: &[Event]) -> bool {
 fn only_maps(events: &[Event]) -> bool {
     let mut reads = events.iter().filter(|event| event.value != Term::Nil).peekable();
     reads.peek().is_some() && reads.all(|event| matches!(event.value, Term::Map(_)))
+}
+
+/// Writes of one value each, read as a list: comments, or the rows of one client in reverse.
+fn inserts(events: &[Event]) -> Option<Model> {
+    let is_list = |term: &Term| term.list().is_some();
+    let keyed_list = |term: &Term| tuple(term).is_some_and(|(_, of)| is_list(of));
+    let answers = |event: &&Event| event.kind == EventType::Ok && event.value != Term::Nil;
+    let of = |f: &'static str| events.iter().filter(answers).filter(move |event| event.f == f);
+    let writes_plain = !of("write").any(|event| is_list(&event.value));
+    let writes_tuples = of("write").all(|event| tuple(&event.value).is_some());
+    let reads_lists = of("read").all(|event| is_list(&event.value));
+    let reads_keyed = of("read").all(|event| keyed_list(&event.value));
+    if of("read").next().is_none() || of("write").next().is_none() || !reads_lists {
+        None
+    } else if reads_keyed {
+        match (writes_plain, writes_tuples) {
+            (true, _) => Some(Model::Sequential),
+            (_, true) => Some(Model::Comments),
+            _ => None,
+        }
+    } else {
+        writes_plain.then_some(Model::Comments)
+    }
+}
+
+/// Tells whether registers, locks and the like name their key in a tuple. A compare-and-set of
+/// one register looks like a tuple too, `[from to]`, so every write and read must be one.
+pub(super) fn keys(events: &[Event], model: Model) -> Keys {
+    let fits = |event: &Event| match event.f.as_str() {
+        "cas" => tuple(&event.value).is_some_and(|(_, pair)| tuple(pair).is_some()),
+        _ => tuple(&event.value).is_some_and(|(_, value)| value.list().is_none()),
+    };
+    let register = matches!(model, Model::Register { .. });
+    let said = || events.iter().filter(|event| event.value != Term::Nil && event.key.is_none());
+    if register && said().next().is_some() && said().all(fits) {
+        Keys::InTuples
+    } else {
+        Keys::InField
+    }
 }

@@ -1,6 +1,8 @@
 //! Every format in a few lines, every error with its line, and the recorded histories of real
 //! systems if they are there.
 
+mod workloads;
+
 use std::fs;
 use std::io::BufReader;
 use std::path::PathBuf;
@@ -214,6 +216,12 @@ fn models_have_names() {
         "set-full",
         "long-fork",
         "mutex",
+        "fifo-queue",
+        "queue",
+        "total-queue",
+        "unique-ids",
+        "comments",
+        "sequential",
     ] {
         let model: Model = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
         let again: Model = model.name().parse().unwrap_or_else(|error| panic!("{text}: {error}"));
