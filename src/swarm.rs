@@ -160,7 +160,7 @@ impl WorldOptions {
     /// One line for people.
     #[must_use]
     pub fn describe(&self) -> String {
-        let rates: Vec<String> = FaultKind::ALL
+        let rates: Vec<String> = REQUEST_FAULTS
             .iter()
             .filter(|kind| self.rates.rate(**kind) > 0)
             .map(|kind| {
@@ -318,11 +318,32 @@ fn draw_mix(options: &mut Options, system: &dyn SystemUnderTest, swarm: &SwarmOp
     }
 }
 
+/// The request faults that worlds draw. The store has more kinds: those need listings, deletes or
+/// uploads, which no system here makes yet, or a store that is only eventually consistent, on which
+/// no commit protocol is sound.
+pub const REQUEST_FAULTS: [FaultKind; 15] = [
+    FaultKind::RequestLost,
+    FaultKind::ReplyLost,
+    FaultKind::LateApply,
+    FaultKind::Duplicate,
+    FaultKind::Conflict,
+    FaultKind::TooManyRequests,
+    FaultKind::SlowDown,
+    FaultKind::ErrorBefore,
+    FaultKind::ErrorAfter,
+    FaultKind::Timeout,
+    FaultKind::TailLatency,
+    FaultKind::Reordering,
+    FaultKind::ShortBody,
+    FaultKind::TornPut,
+    FaultKind::RacedConflict,
+];
+
 /// Which kinds of request faults exist, and how often each strikes. Kinds that can hit few
 /// requests only (a torn PUT needs a segment) strike these more often.
 fn draw_rates(options: &mut Options) -> FaultRates {
     let mut rates = FaultRates::none();
-    for kind in FaultKind::ALL {
+    for kind in REQUEST_FAULTS {
         let (share, low, high) = match kind {
             FaultKind::TornPut => (60, 60_000, 300_000),
             FaultKind::RacedConflict => (70, 100_000, 800_000),

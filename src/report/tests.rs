@@ -87,7 +87,9 @@ fn check(report: &Report, expected: &Expect) {
 
 #[test]
 fn a_passing_run_says_what_was_done_and_what_was_never_reached() {
-    check(&passing(), &expect![[r#"
+    check(
+        &passing(),
+        &expect![[r#"
         vopr 0.1.0   seeds 42..10041   profile swarm   store drawn   system manifest-core
 
         PASS   10000 seeds, 0 failures
@@ -99,12 +101,15 @@ fn a_passing_run_says_what_was_done_and_what_was_never_reached() {
           largest   seed 7731, 1591 requests (mean 621)
           print     5b869b5b097c648f   (equal for equal runs)
           seed      42
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_failing_run_tells_one_story_for_each_group() {
-    check(&failing(), &expect![[r#"
+    check(
+        &failing(),
+        &expect![[r#"
         vopr 0.1.0   seeds 42..10041   profile swarm   store drawn   system manifest-core   planted bug some-bug
 
         FAIL   seed 4217   LostUpdate   broken: an acknowledged commit is the content of its number   15 seeds: 4217 5090 8841 +12
@@ -129,7 +134,8 @@ fn a_failing_run_tells_one_story_for_each_group() {
           largest   seed 7731, 1591 requests (mean 621)
           print     5b869b5b097c648f   (equal for equal runs)
           seed      42
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

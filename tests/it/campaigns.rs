@@ -19,7 +19,7 @@ fn run(first_seed: u64, iterations: u64, swarm: SwarmOptions) -> Summary {
 fn every_fault_takes_effect_in_a_tenth_of_the_default_seeds() {
     let summary = run(1, 1500, SwarmOptions::default());
     assert!(summary.passed(), "{:?}", summary.failures);
-    let kinds = sim_storage::fault::FaultKind::ALL.iter().map(|kind| kind.label());
+    let kinds = vopr::swarm::REQUEST_FAULTS.iter().map(|kind| kind.label());
     let others = [
         "fault.crash",
         "fault.stall",
