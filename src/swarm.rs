@@ -374,7 +374,7 @@ fn draw_blows(options: &mut Options, world: &WorldOptions, marks: &[MarkInfo]) -
         times(options, 16, 2),
         times(options, 30, 3),
         times(options, 30, 2),
-        times(options, 30, 2),
+        times(options, 38, 3),
     ];
     for (kind, &count) in count.iter().enumerate() {
         for _ in 0..count {
