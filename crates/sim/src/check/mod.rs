@@ -7,6 +7,7 @@
 //! | [`search`] | the same, for any sequential model | exponential in the overlap, with a budget |
 //! | [`isolation`] | which anomalies does the dependency graph show? | linear |
 //! | [`queues`] | do elements leave once, and in order? | a search, or linear for drained queues |
+//! | [`sessions`] | do the session guarantees hold, by unique values? | linear |
 //! | [`workloads`] | is the one rule kept that a well-known workload is about? | near linear |
 
 pub mod explain;
@@ -17,6 +18,7 @@ pub mod linear;
 mod lists;
 pub mod queues;
 pub mod search;
+pub mod sessions;
 pub mod whitebox;
 mod windows;
 pub mod workloads;
