@@ -7,7 +7,7 @@
 //! ```
 //! The director (process 0) starts one supervisor for each slot, waits for all of them, calms the
 //! store, and asks for the last word of every process. Rules are checked at the event by the
-//! [`Judge`](crate::checkers::Judge); a broken rule ends the world on the spot.
+//! [`Judge`]; a broken rule ends the world on the spot.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

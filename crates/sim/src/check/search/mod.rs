@@ -6,7 +6,7 @@
 //! (Herlihy and Wing, 1990). Deciding that is NP-complete (Gibbons and Korach, 1997); two searches
 //! live here:
 //!
-//! * [`reference`]: the classic one (Wing and Gong 1993, with Lowe's cache of 2017) for at most 64
+//! * [`reference()`]: the classic one (Wing and Gong 1993, with Lowe's cache of 2017) for at most 64
 //!   calls. Short enough to be believed; every other checker is compared with it in tests.
 //! * [`just_in_time`]: the one to use. It takes a call early only when a return forces a decision,
 //!   treats equal calls of unknown outcome as one, and drops a configuration if another one got
