@@ -87,7 +87,7 @@ impl Default for Guarantees {
     }
 }
 
-/// What operations may cost, as credits of an [`Account`].
+/// What operations may cost, as credits of an account (see [`Budget`](crate::checkers::Budget)).
 #[derive(Clone, Copy, Debug)]
 pub struct RequestBudget {
     /// Which kind of request a PUT (`true`) or GET (`false`) of an object is; `None`: not counted.
