@@ -23,7 +23,7 @@ use crate::system::SystemUnderTest;
     version,
     args_conflicts_with_subcommands = true,
     after_help = "Examples:\n  \
-        vopr --seed 42 -n 10000                  ten thousand worlds, about four seconds\n  \
+        vopr --seed 42 -n 10000                  ten thousand worlds, some seconds\n  \
         vopr --bug blind-head-put -n 200         plant a known bug and see it found\n  \
         vopr replay 42 --filter minimal          what happened in one world\n\n\
         Exit codes: 0 pass, 2 usage, 10 safety rule broken, 11 no progress, 12 panic in the system,\n\
