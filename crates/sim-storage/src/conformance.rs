@@ -47,6 +47,10 @@ pub struct Capabilities {
     pub copy_if_absent: Support,
     /// Attributes given with a PUT come back.
     pub attributes: Support,
+    /// Ranges of the last so many bytes. Azure has none.
+    pub suffix_ranges: Support,
+    /// A backslash in a name is a character like any other. Azure makes it a slash.
+    pub backslash: Support,
     /// Where entity tags come from.
     pub etags: ETags,
     /// The order of listings.
@@ -65,6 +69,8 @@ impl Capabilities {
             },
             copy_if_absent: Support::Claimed,
             attributes: Support::Claimed,
+            suffix_ranges: Support::Claimed,
+            backslash: Support::Claimed,
             etags: profile.etags,
             list_order: profile.list_order,
             missing_delete: profile.missing_delete,

@@ -7,7 +7,9 @@ use object_store::{
     Attribute, Attributes, Error, GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutOptions,
 };
 
-use super::{Case, Entry, Outcome, always, ensure, is_not_found, is_precondition, refused, said};
+use super::{
+    Case, Entry, Outcome, Support, always, ensure, is_not_found, is_precondition, refused, said,
+};
 use crate::profile::MissingDelete;
 
 pub(super) const CASES: &[Entry] = &[
@@ -84,7 +86,11 @@ async fn ranges(case: &Case) -> Outcome {
         (GetRange::Offset(6), "6789"),
         (GetRange::Suffix(3), "789"),
     ];
-    for (range, text) in wanted {
+    let claimed = match case.claims.suffix_ranges {
+        Support::Claimed => wanted.len(),
+        Support::Absent => wanted.len() - 1,
+    };
+    for (range, text) in wanted.into_iter().take(claimed) {
         let options = GetOptions { range: Some(range.clone()), ..GetOptions::default() };
         let got = case.store.get_opts(&path, options).await.map_err(said("get of a range"))?;
         ensure(got.meta.size == 10, || format!("{range:?} says {} bytes", got.meta.size))?;
@@ -201,6 +207,9 @@ async fn odd_names(case: &Case) -> Outcome {
     ];
     let mut paths = Vec::new();
     for name in odd.map(str::to_owned).into_iter().chain(["n".repeat(200)]) {
+        if name.contains('\\') && case.claims.backslash == Support::Absent {
+            continue;
+        }
         let path = case.path(&name)?;
         case.put(&path, name.clone()).await.map_err(|why| format!("{name}: {why}"))?;
         paths.push((path, name));
