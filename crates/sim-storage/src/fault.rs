@@ -8,8 +8,8 @@
 //!
 //! A fault is decided once, when its request is sent, from one draw that is keyed by the process and
 //! the number of its request. Three rules make faults independent of each other:
-//! * rates lay the kinds out on the number line in a fixed order; switching a kind off with
-//!   [`FaultRates::switch_off`] leaves a hole and moves no other kind;
+//! * rates lay the kinds that can strike a request out on the number line in a fixed order; switching
+//!   a kind off with [`FaultRates::switch_off`] leaves a hole and moves no other kind;
 //! * every aspect (which fault, how much, which latency) has a word of the draw for itself;
 //! * a [`FaultPlan`] overrides single requests by (process, number) and touches no draw.
 
@@ -263,8 +263,9 @@ impl FaultRates {
         self.ppm[kind as usize]
     }
 
-    /// The same rates with another rate for one kind. Rates that sum up to more than a million
-    /// leave no room for the kinds that come last in [`FaultKind::ALL`].
+    /// The same rates with another rate for one kind. If the rates of all kinds that can strike a
+    /// request sum up to more than a million, no room is left for those that come last in
+    /// [`FaultKind::ALL`].
     #[must_use]
     pub fn with(mut self, kind: FaultKind, ppm: u32) -> Self {
         self.ppm[kind as usize] = ppm;
@@ -286,15 +287,16 @@ impl FaultRates {
         self.off &= !(1 << kind as u8);
     }
 
-    /// The kind at a place between 0 and a million.
-    fn kind_at(&self, place: u32) -> Option<FaultKind> {
-        let sum: u64 = self.ppm.iter().map(|&ppm| u64::from(ppm)).sum();
-        if u64::from(place) >= sum {
-            return None;
-        }
+    /// The kind at a place between 0 and a million, on a line that holds only the kinds that apply:
+    /// those that can strike few requests take no room from the others.
+    fn kind_at(&self, place: u32, applies: impl Fn(FaultKind) -> bool) -> Option<FaultKind> {
         let mut end = 0_u32;
         for kind in FaultKind::ALL {
-            end = end.saturating_add(self.ppm[kind as usize]);
+            let ppm = self.ppm[kind as usize];
+            if ppm == 0 || !applies(kind) {
+                continue;
+            }
+            end = end.saturating_add(ppm);
             if place < end {
                 return self.is_on(kind).then_some(kind);
             }
@@ -325,7 +327,7 @@ mod tests {
         let mut without = all.clone();
         without.switch_off(FaultKind::ReplyLost);
         for place in 0..20_000 {
-            let (before, after) = (all.kind_at(place), without.kind_at(place));
+            let (before, after) = (all.kind_at(place, |_| true), without.kind_at(place, |_| true));
             match before {
                 Some(FaultKind::ReplyLost) => assert_eq!(after, None),
                 other => assert_eq!(after, other),
@@ -339,8 +341,17 @@ mod tests {
     fn rates_are_met() {
         let rates =
             FaultRates::none().with(FaultKind::Timeout, 200_000).with(FaultKind::SlowDown, 1);
-        let places = (0..1_000_000).map(|place| rates.kind_at(place));
+        let places = (0..1_000_000).map(|place| rates.kind_at(place, |_| true));
         let timeouts = places.filter(|kind| *kind == Some(FaultKind::Timeout)).count();
         assert_eq!(timeouts, 200_000);
+    }
+
+    #[test]
+    fn a_kind_that_cannot_strike_takes_no_room() {
+        let rates =
+            FaultRates::none().with(FaultKind::TornPut, 1_000_000).with(FaultKind::BitFlip, 1000);
+        let read = |place| rates.kind_at(place, |kind| kind != FaultKind::TornPut);
+        assert_eq!((read(0), read(999)), (Some(FaultKind::BitFlip), Some(FaultKind::BitFlip)));
+        assert_eq!(read(1000), None);
     }
 }

@@ -59,8 +59,9 @@ pub(crate) fn decide(
         Some(fault) => fault.filter(|fault| fault.kind().applies_to(shape, grounds.profile)),
         None => grounds
             .rates
-            .kind_at(draw.below(word::KIND, 1_000_000))
-            .filter(|kind| kind.applies_to(shape, grounds.profile))
+            .kind_at(draw.below(word::KIND, 1_000_000), |kind| {
+                kind.applies_to(shape, grounds.profile)
+            })
             .map(|kind| fault_of(kind, grounds, draw))
             .or_else(|| lag(grounds, shape, draw)),
     };
