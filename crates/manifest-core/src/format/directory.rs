@@ -7,7 +7,7 @@
 use super::record::RunEnd;
 use super::{Cursor, Damage, expect};
 
-/// Bytes of a segment's reference.
+/// Bytes of a segment's reference, and of a checkpoint's.
 pub(crate) const SEGMENT_REF_LEN: usize = 76;
 /// Segments that a head may name.
 pub(crate) const MAX_SEGMENTS: usize = 16;
@@ -33,6 +33,8 @@ pub(crate) struct CheckpointRef {
     pub(crate) name: ObjectName,
     pub(crate) upto_seq: u64,
     pub(crate) len: u64,
+    /// Bytes before the first block.
+    pub(crate) front_len: u32,
     pub(crate) hash: u128,
     pub(crate) chain: u128,
 }
@@ -118,6 +120,7 @@ impl Directory {
             name(&mut out, &ckpt.name);
             out.extend_from_slice(&ckpt.upto_seq.to_le_bytes());
             out.extend_from_slice(&ckpt.len.to_le_bytes());
+            out.extend_from_slice(&ckpt.front_len.to_le_bytes());
             out.extend_from_slice(&ckpt.hash.to_le_bytes());
             out.extend_from_slice(&ckpt.chain.to_le_bytes());
         }
@@ -188,6 +191,7 @@ fn decode_checkpoint(cursor: &mut Cursor<'_>) -> Result<CheckpointRef, Damage> {
         name: decode_name(cursor)?,
         upto_seq: cursor.u64()?,
         len: cursor.u64()?,
+        front_len: cursor.u32()?,
         hash: cursor.u128()?,
         chain: cursor.u128()?,
     })

@@ -5,10 +5,17 @@
 //! verified, and hostile input gives a [`Damage`], never a panic. Encoding appends to one buffer
 //! and never encodes a record twice.
 
+#[allow(dead_code)]
+pub(crate) mod checkpoint;
 mod cursor;
 pub(crate) mod directory;
 pub(crate) mod head;
+#[allow(dead_code)]
+pub(crate) mod merged;
+#[allow(dead_code)]
+pub(crate) mod pin;
 pub(crate) mod record;
+#[allow(dead_code)]
 pub(crate) mod segment;
 #[cfg(test)]
 mod tests;

@@ -117,7 +117,7 @@ proptest! {
         retired in vec((any::<bool>(), any::<u64>(), any::<u128>()), 0..5),
     ) {
         let checkpoint = checkpoint.map(|(hv, uuid, upto_seq, chain)| CheckpointRef {
-            name: ObjectName { hv, uuid }, upto_seq, len: 3, hash: !chain, chain,
+            name: ObjectName { hv, uuid }, upto_seq, len: 3, front_len: 2, hash: !chain, chain,
         });
         let mut next = checkpoint.map_or(1, |ckpt| ckpt.upto_seq + 1);
         let segments = lengths.iter().map(|len| {
