@@ -108,9 +108,11 @@ pub(super) fn decode(
     let commits = commits.ok_or_else(|| Damage::new("a first and a last seq", last))?;
     // Nothing is reserved for more entries than the bytes can hold.
     let room = reader.rest.len();
-    let fits = [(keys, MIN_KEY), (ranges, MIN_RANGE), (commits, COMMIT_LEN)];
-    let fits = fits.iter().all(|(count, least)| *count <= room / least);
-    expect(fits, "as many entries as fit into the object", room)?;
+    let needed = [(keys, MIN_KEY), (ranges, MIN_RANGE), (commits, COMMIT_LEN)];
+    let needed = needed
+        .iter()
+        .fold(0, |sum: usize, (count, least)| sum.saturating_add(count.saturating_mul(*least)));
+    expect(needed <= room, "as many entries as fit into the object", needed)?;
     let delta = Delta {
         keys: reader.keys(keys)?,
         ranges: reader.ranges(ranges)?,

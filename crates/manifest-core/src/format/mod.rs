@@ -5,7 +5,7 @@
 //! verified, and hostile input gives a [`Damage`], never a panic. Encoding appends to one buffer
 //! and never encodes a record twice.
 
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 pub(crate) mod checkpoint;
 mod cursor;
 pub(crate) mod directory;
