@@ -106,8 +106,11 @@ pub enum BodyDamage {
     /// They may end early ([`FaultKind::ShortBody`]), and nothing else: as behind a client that
     /// resumes broken bodies and compares checksums.
     Length,
-    /// They may break off and have wrong bits as well ([`FaultKind::BrokenBody`],
-    /// [`FaultKind::BitFlip`]), so that a reader has to ask again more often.
+    /// They may break off as well ([`FaultKind::BrokenBody`]): as for any client. Whoever compares
+    /// lengths and looks at errors notices all of it.
+    Visible,
+    /// They may have wrong bits as well ([`FaultKind::BitFlip`]), which only a checksum of one's own
+    /// shows.
     Any,
 }
 

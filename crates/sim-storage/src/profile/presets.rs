@@ -13,6 +13,11 @@ use crate::latency::{Latencies, LogNormal, Spikes};
 const MS: u64 = 1_000_000;
 const SECOND: u64 = 1_000 * MS;
 
+/// About one write a second to one name. GCS says that faster writes *might* be throttled, R2 that
+/// *concurrent* ones are: neither refuses each second write of a short series, so three may follow
+/// each other at once.
+const ONE_A_SECOND: WriteRate = WriteRate { interval_ns: SECOND, burst: 3 };
+
 /// Median and floor in microseconds, sigma in thousandths, microseconds for each MiB.
 const fn log_normal(median_us: u32, sigma_milli: u32, floor_us: u32, per_mib_us: u32) -> LogNormal {
     LogNormal { median_us, sigma_milli, floor_us, per_mib_us }
@@ -84,7 +89,7 @@ impl Profile {
             date_granularity_ns: MS,
             multipart_date: MultipartDate::Completion,
             second_complete: SecondComplete::NotFound,
-            write_rate: Some(WriteRate { interval_ns: SECOND, burst: 1 }),
+            write_rate: Some(ONE_A_SECOND),
             latencies: latencies(
                 log_normal(200_000, 300, 80_000, 17_000),
                 log_normal(200_000, 300, 80_000, 17_000),
@@ -125,7 +130,7 @@ impl Profile {
             date_granularity_ns: MS,
             multipart_date: MultipartDate::Completion,
             second_complete: SecondComplete::NotFound,
-            write_rate: Some(WriteRate { interval_ns: SECOND, burst: 1 }),
+            write_rate: Some(ONE_A_SECOND),
             latencies: latencies(
                 log_normal(150_000, 430, 30_000, 20_000),
                 log_normal(197_000, 430, 40_000, 30_000),

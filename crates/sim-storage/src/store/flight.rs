@@ -189,9 +189,8 @@ impl State {
             (Fault::TornPut { .. } | Fault::TornUpload { .. }, Some(name)) => {
                 (self.bounds.tears)(self.model.text(name))
             }
-            (Fault::BrokenBody { .. } | Fault::BitFlip { .. }, _) => {
-                self.severity.body_damage == BodyDamage::Any
-            }
+            (Fault::BrokenBody { .. }, _) => self.severity.body_damage != BodyDamage::Length,
+            (Fault::BitFlip { .. }, _) => self.severity.body_damage == BodyDamage::Any,
             _ => true,
         }
     }
