@@ -5,6 +5,7 @@
 //! | `args` | flags and verbs |
 //! | `run` | `vopr run`: a campaign, its progress and its report |
 //! | `check` | `vopr check FILE`: judge a recorded history |
+//! | `faults` | `vopr faults`: what each fault of the store does |
 //! | `replay` | `vopr replay SEED`: one world with its full trace |
 //! | `progress` | how far a campaign is |
 //! | `failure` | exit codes and errors of usage |
@@ -12,6 +13,7 @@
 mod args;
 pub mod check;
 mod failure;
+pub mod faults;
 mod progress;
 mod replay;
 mod run;
@@ -35,6 +37,7 @@ pub fn main(systems: &[Arc<dyn SystemUnderTest>]) -> ExitCode {
         None => run::run(&cli.run, systems),
         Some(Verb::Run(args)) => run::run(&args, systems),
         Some(Verb::Check(args)) => check::run(&args),
+        Some(Verb::Faults(args)) => faults::run(&args, systems),
         Some(Verb::Replay(args)) => replay::replay(&args, systems),
     };
     match exit {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use sim::{AimAt, Clock, Draw, ProcessId, Site, Strike};
 use sim_storage::fault::{FaultKind, FaultRates};
 use sim_storage::profile::Profile;
-use sim_storage::{OutageKind, latency};
+use sim_storage::{OutageKind, Severity, latency};
 
 use crate::system::{MarkInfo, SystemUnderTest, Tuning};
 use crate::workload::{Mix, OpKind};
@@ -60,6 +60,8 @@ pub struct SwarmOptions {
     pub operations: Option<u32>,
     /// Whether runs are judged.
     pub judging: Judging,
+    /// A kind of request fault that no world has; all else stays what it is in each world.
+    pub without: Option<FaultKind>,
 }
 
 /// Something that happens to a process or to the whole store.
@@ -142,6 +144,8 @@ pub struct WorldOptions {
     pub rates: FaultRates,
     /// After how long the client's transport gives up.
     pub transport_timeout: Duration,
+    /// How hard the store is on its clients beyond that.
+    pub severity: Severity,
     /// How long after it was sent a request may still land that nobody waits for.
     pub late_landing_max: Duration,
     /// Faults of processes and of the store as a whole.
@@ -161,11 +165,11 @@ impl WorldOptions {
     #[must_use]
     pub fn describe(&self) -> String {
         let rates: Vec<String> = REQUEST_FAULTS
-            .iter()
-            .filter(|kind| self.rates.rate(**kind) > 0)
+            .into_iter()
+            .filter(|kind| self.rates.rate(*kind) > 0 && self.rates.is_on(*kind))
             .map(|kind| {
                 let name = kind.label().trim_start_matches("fault.");
-                format!("{name} {:.2}%", f64::from(self.rates.rate(*kind)) / 10_000.0)
+                format!("{name} {:.2}%", f64::from(self.rates.rate(kind)) / 10_000.0)
             })
             .collect();
         format!(
@@ -265,6 +269,7 @@ pub fn draw_world(seed: u64, system: &dyn SystemUnderTest, swarm: &SwarmOptions)
         maintain_ppm: *options.pick(&[100_000, 300_000, 1_000_000]),
         rates: FaultRates::none(),
         transport_timeout: typical * options.spread(2, 60),
+        severity: Severity::default(),
         late_landing_max: typical * options.spread(8, 256),
         blows: Vec::new(),
         tuning,
@@ -272,11 +277,16 @@ pub fn draw_world(seed: u64, system: &dyn SystemUnderTest, swarm: &SwarmOptions)
     if swarm.faults == Faults::Drawn {
         if options.chance(84) {
             world.rates = draw_rates(&mut options);
+            let body_damage = system.guarantees().body_damage;
+            world.severity = Severity { body_damage, ..Severity::FULL };
         }
         if options.chance(30) {
             world.give_up_ppm = options.spread(5_000, 80_000);
         }
         world.blows = draw_blows(&mut options, &world, &system.marks());
+    }
+    if let Some(kind) = swarm.without {
+        world.rates.switch_off(kind);
     }
     world
 }
@@ -318,10 +328,9 @@ fn draw_mix(options: &mut Options, system: &dyn SystemUnderTest, swarm: &SwarmOp
     }
 }
 
-/// The request faults that worlds draw. The store has more kinds: those need listings, deletes or
-/// uploads, which no system here makes yet, or a store that is only eventually consistent, on which
-/// no commit protocol is sound.
-pub const REQUEST_FAULTS: [FaultKind; 15] = [
+/// The request faults that worlds draw: all that a sound store may show. The others need a store
+/// that is only eventually consistent, on which no commit protocol is sound.
+pub const REQUEST_FAULTS: [FaultKind; 23] = [
     FaultKind::RequestLost,
     FaultKind::ReplyLost,
     FaultKind::LateApply,
@@ -337,7 +346,34 @@ pub const REQUEST_FAULTS: [FaultKind; 15] = [
     FaultKind::ShortBody,
     FaultKind::TornPut,
     FaultKind::RacedConflict,
+    FaultKind::BrokenBody,
+    FaultKind::BitFlip,
+    FaultKind::TornUpload,
+    FaultKind::UnorderedList,
+    FaultKind::PartialDelete,
+    FaultKind::RateLimited,
+    FaultKind::ErrorInside,
+    FaultKind::SkewedDate,
 ];
+
+/// Why a kind takes effect in few default worlds or in none; `None` if it takes effect in at least
+/// a tenth of them.
+#[must_use]
+pub fn out_of_reach(kind: FaultKind) -> Option<&'static str> {
+    match kind {
+        FaultKind::StaleRead | FaultKind::StaleList | FaultKind::TruncatedList => {
+            Some("only a store without strong consistency (--store eventual) shows it")
+        }
+        FaultKind::LateDelete => {
+            Some("it takes a deletion, and a store without strong consistency (--store eventual)")
+        }
+        FaultKind::UnorderedList => Some("it takes a listing, on a store that promises no order"),
+        FaultKind::PartialDelete => Some("it takes a deletion of several objects at once"),
+        FaultKind::TornUpload => Some("it takes a multipart upload"),
+        FaultKind::ErrorInside => Some("it takes a copy or a multipart upload"),
+        _ => None,
+    }
+}
 
 /// Which kinds of request faults exist, and how often each strikes. Kinds that can hit few
 /// requests only (a torn PUT needs a segment) strike these more often.
@@ -346,12 +382,19 @@ fn draw_rates(options: &mut Options) -> FaultRates {
     for kind in REQUEST_FAULTS {
         let (share, low, high) = match kind {
             FaultKind::TornPut => (60, 60_000, 300_000),
+            FaultKind::TornUpload => (40, 60_000, 300_000),
             FaultKind::RacedConflict => (70, 100_000, 800_000),
             FaultKind::ShortBody => (40, 3_000, 60_000),
+            FaultKind::BrokenBody => (30, 3_000, 60_000),
+            FaultKind::BitFlip => (35, 2_000, 20_000),
             FaultKind::Conflict | FaultKind::Duplicate | FaultKind::LateApply => {
                 (45, 2_000, 60_000)
             }
             FaultKind::Timeout => (60, 4_000, 60_000),
+            FaultKind::UnorderedList | FaultKind::PartialDelete | FaultKind::ErrorInside => {
+                (40, 50_000, 300_000)
+            }
+            FaultKind::SkewedDate => (40, 10_000, 300_000),
             _ => (40, 1_000, 40_000),
         };
         if options.chance(share) {

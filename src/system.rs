@@ -24,6 +24,7 @@ use std::time::Duration;
 use futures_util::future::LocalBoxFuture;
 use object_store::ObjectStore;
 use sim::{Draw, ProcessId};
+use sim_storage::BodyDamage;
 use sim_storage::model::Applied;
 
 use crate::checkers::{Ending, Judge, RequestKind};
@@ -79,11 +80,13 @@ pub struct Guarantees {
     /// Which objects may be left torn by a PUT that breaks off. The others are those that the
     /// system needs the store to write whole or not at all, as S3, GCS and Azure do.
     pub survives_torn_put: fn(object: &str) -> bool,
+    /// Which damage of the bodies that it reads it notices. Wrong bits take checksums of its own.
+    pub body_damage: BodyDamage,
 }
 
 impl Default for Guarantees {
     fn default() -> Self {
-        Guarantees { budget: None, survives_torn_put: |_| true }
+        Guarantees { budget: None, survives_torn_put: |_| true, body_damage: BodyDamage::Visible }
     }
 }
 

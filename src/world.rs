@@ -144,9 +144,10 @@ impl World {
 
     /// Opens the system in a process, once.
     pub(crate) async fn open(&self, process: ProcessId) -> Result<Opened, OpenError> {
-        let damaged_bodies = match self.options.rates.rate(FaultKind::ShortBody) {
-            0 => DamagedBodies::Never,
-            _ => DamagedBodies::Possible,
+        let damaging = [FaultKind::ShortBody, FaultKind::BrokenBody, FaultKind::BitFlip];
+        let damaged_bodies = match damaging.iter().any(|kind| self.options.rates.rate(*kind) > 0) {
+            false => DamagedBodies::Never,
+            true => DamagedBodies::Possible,
         };
         let claims = self.system.guarantees().budget.filter(|_| self.judging == Judging::On);
         let account = Arc::new(Account::new(process, claims, damaged_bodies, self.judge.clone()));
@@ -237,6 +238,7 @@ fn build(
         Judging::On => system.auditor(),
         Judging::Off => Box::new(Blind),
     };
+    store.set_severity(options.severity);
     store.watch(Box::new(Watcher { auditor, judge: judge.clone() }));
     let slots = (0..options.slots()).map(|index| Slot::new(index, &options)).collect();
     Rc::new(World {

@@ -25,7 +25,8 @@ use crate::system::SystemUnderTest;
     after_help = "Examples:\n  \
         vopr --seed 42 -n 10000                  ten thousand worlds, some seconds\n  \
         vopr --bug blind-head-put -n 200         plant a known bug and see it found\n  \
-        vopr replay 42 --filter minimal          what happened in one world\n\n\
+        vopr replay 42 --filter minimal          what happened in one world\n  \
+        vopr faults -n 1000                      what each fault of the store does\n\n\
         Exit codes: 0 pass, 2 usage, 10 safety rule broken, 11 no progress, 12 panic in the system,\n\
         13 not deterministic, 14 a required mark was not reached, 15 fault of the simulator."
 )]
@@ -47,6 +48,9 @@ pub enum Verb {
     Replay(ReplayArgs),
     /// Judge a recorded history of any system.
     Check(super::check::CheckArgs),
+    /// Say of each fault of the store what it does: how often it takes effect, and what differs
+    /// without it.
+    Faults(super::faults::FaultsArgs),
 }
 
 /// What worlds are like.
@@ -212,6 +216,7 @@ impl WorldArgs {
             store,
             operations: self.operations,
             judging: Judging::On,
+            without: None,
         };
         let profile = if calm { ProfileArg::Calm } else { self.profile };
         let store = self.store.clone().unwrap_or_else(|| String::from("drawn"));

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use manifest_core::steps::STEPS;
 use manifest_core::{Ambiguity, Options, PlantedBug};
+use sim_storage::BodyDamage;
 
 use crate::checkers::RequestKind;
 use crate::system::{
@@ -123,6 +124,8 @@ impl SystemUnderTest for ManifestSystem {
             budget: Some(BUDGET),
             // One object is the root of all others: it is whole or the manifest is gone.
             survives_torn_put: |object| object != "m/head",
+            // Every object ends with the hash of its bytes.
+            body_damage: BodyDamage::Any,
         }
     }
 

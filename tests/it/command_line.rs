@@ -91,6 +91,24 @@ fn a_replay_prints_the_world_and_every_event() {
 }
 
 #[test]
+fn every_kind_of_fault_has_a_line_that_says_what_it_does() {
+    let output = vopr(&["faults", "--seed", "7", "-n", "40"]);
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.starts_with("seeds 7..46   profile swarm   store drawn"), "{text}");
+    let line = |name: &str| {
+        text.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name}: {text}"))
+    };
+    assert!(line("torn-put ").contains("another trace in 100.0 %"), "{text}");
+    assert!(
+        line("stale-read ").contains("rare: only a store without strong consistency"),
+        "{text}"
+    );
+    let calm = stdout(&vopr(&["faults", "--no-faults", "-n", "5"]));
+    assert!(calm.contains("never took effect") && !calm.contains("another trace"), "{calm}");
+}
+
+#[test]
 fn full_traces_are_written_where_they_were_asked_for() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let path = dir.path().join("traces");
