@@ -99,6 +99,9 @@ pub use env::TokioEnv;
 pub use env::{BoxFuture, Env};
 pub use error::{Error, Limit};
 pub use format::CommitId;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub use format::fuzzing;
 pub use index::Entry;
 pub use maintain::Maintenance;
 pub use manifest::{HeadInfo, Manifest, Status};

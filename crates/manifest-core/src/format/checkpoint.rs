@@ -9,8 +9,8 @@
 //! ranged GET, finds in the index which block a key is in, and fetches that block with another. Its
 //! last 16 bytes are its digest, which is the hash that the head stores. Each index entry holds the
 //! hash of its block, so the digest commits to every byte of the object although nobody has to read
-//! all of them; and each block ends with its own CRC, so a walk over an object whose front is lost
-//! can still tell which blocks are whole.
+//! all of them. Each block ends with its own CRC, which tells a damaged block from a whole one in
+//! the wrong place.
 //!
 //! The *last commits* are what is left of the commit ids of the folded history: the newest commit
 //! of every writer that committed at or after `dedup_from`. With them a process still finds out what
@@ -34,7 +34,7 @@ pub(crate) use front::{BlockRef, Front};
 
 const MAGIC: [u8; 4] = *b"MCCK";
 /// Bytes before the block index.
-const FIXED_LEN: usize = 120;
+pub(super) const FIXED_LEN: usize = 120;
 /// Bytes of an index entry with an empty key.
 const MIN_INDEX_ENTRY: usize = 30;
 /// Bytes of one writer's last commit.

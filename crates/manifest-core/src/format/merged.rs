@@ -17,9 +17,11 @@ use bytes::Bytes;
 
 use super::record::CommitId;
 use super::segment::{self, SegmentHeader};
-use super::{Cursor, Damage, expect};
+use super::{Cursor, DIGEST_LEN, Damage, expect};
 
 pub(super) const MAGIC: [u8; 4] = *b"MCMG";
+/// Bytes of the two counts behind the header.
+const COUNTS_LEN: usize = 8;
 /// Bytes of a delete mark of an empty key.
 const MIN_KEY: usize = 11;
 /// Bytes of an unbounded range delete from the empty key.
@@ -60,7 +62,7 @@ pub(crate) struct Delta {
 
 /// Encodes a merged segment. Returns its bytes and its digest.
 pub(crate) fn encode(header: SegmentHeader, delta: &Delta) -> (Bytes, u128) {
-    let mut out = Vec::new();
+    let mut out = Vec::with_capacity(encoded_len(delta));
     segment::push_header(&mut out, MAGIC, &header);
     out.extend_from_slice(&(delta.keys.len() as u32).to_le_bytes());
     out.extend_from_slice(&(delta.ranges.len() as u32).to_le_bytes());
@@ -87,6 +89,18 @@ pub(crate) fn encode(header: SegmentHeader, delta: &Delta) -> (Bytes, u128) {
         out.extend_from_slice(&seq.to_le_bytes());
     }
     segment::finish(out)
+}
+
+/// How long the merged segment of a delta is.
+pub(crate) fn encoded_len(delta: &Delta) -> usize {
+    let value = |value: &Bytes| 4 + value.len();
+    let key = |key: &MergedKey| MIN_KEY + key.key.len() + key.value.as_ref().map_or(0, value);
+    let end = |end: &Bytes| 2 + end.len();
+    let range =
+        |range: &MergedRange| MIN_RANGE + range.start.len() + range.end.as_ref().map_or(0, end);
+    let keys: usize = delta.keys.iter().map(key).sum();
+    let ranges: usize = delta.ranges.iter().map(range).sum();
+    segment::FIXED_LEN + COUNTS_LEN + keys + ranges + COMMIT_LEN * delta.commits.len() + DIGEST_LEN
 }
 
 fn push_short(out: &mut Vec<u8>, bytes: &[u8]) {

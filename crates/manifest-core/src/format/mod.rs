@@ -1,4 +1,4 @@
-//! The bytes on the store: head, record, segment. `docs/protocol.md` is the contract, and this
+//! The bytes on the store: head, record, segment, checkpoint, pin. `docs/protocol.md` is the contract, and this
 //! module is one implementation of it.
 //!
 //! Decoding trusts nothing: every length is checked before it is used, every hash and chain is
@@ -9,6 +9,8 @@
 pub(crate) mod checkpoint;
 mod cursor;
 pub(crate) mod directory;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub(crate) mod head;
 #[allow(dead_code)]
 pub(crate) mod merged;

@@ -80,15 +80,15 @@ pub(crate) struct Block {
     starts: Vec<u32>,
 }
 
-/// The entries of a block as bytes, after its length, hash and CRC were found right.
+/// The entries of a block as bytes, after its length, CRC and hash were found right.
 pub(super) fn open<'a>(bytes: &'a [u8], reference: &BlockRef) -> Result<&'a [u8], Damage> {
     let len = bytes.len();
     expect(len == reference.len as usize, "a block of the referenced length", len)?;
     expect(len >= CRC_LEN, "a whole block", len)?;
-    expect_hash(reference.hash, xxh3(bytes), "the referenced hash of the block")?;
     let (body, crc) = bytes.split_at(len - CRC_LEN);
     let crc = Cursor::new(crc).u32()?;
     expect(crc32c::crc32c(body) == crc, "a block with a matching CRC", "another CRC")?;
+    expect_hash(reference.hash, xxh3(bytes), "the referenced hash of the block")?;
     Ok(body)
 }
 

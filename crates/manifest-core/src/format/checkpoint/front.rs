@@ -101,12 +101,13 @@ impl Front {
         Ok(Self { header, state_digest, entry_count, writers, blocks })
     }
 
-    /// Which block holds the key, if any does.
+    /// Which block the key is in, if it is present.
     pub(crate) fn block_of(&self, key: &[u8]) -> Option<usize> {
         self.blocks.partition_point(|block| block.first_key <= key).checked_sub(1)
     }
 
-    /// Which blocks hold the keys of a range, and perhaps others before and behind it.
+    /// Which blocks the present keys of a range are in. The first may hold none of them, every
+    /// other does.
     pub(crate) fn blocks_of(&self, range: &KeyRange) -> Range<usize> {
         let first = self.block_of(&range.start).unwrap_or(0);
         if range.is_empty() {
@@ -122,16 +123,12 @@ impl Front {
 fn decode_index(cursor: &mut Cursor<'_>, fixed: &Fixed) -> Result<Vec<BlockRef>, Damage> {
     let count = fixed.block_count as usize;
     expect(count <= cursor.len() / MIN_INDEX_ENTRY, "an index inside the front", count)?;
-    // One copy for all first keys: the front must not keep a whole object in memory.
-    let keys = Bytes::copy_from_slice(cursor.clone().take(cursor.len())?);
-    let before = cursor.len();
     let mut blocks: Vec<BlockRef> = Vec::with_capacity(count);
     let mut next = u64::from(fixed.front_len);
     for _ in 0..count {
         let (offset, len, hash) = (cursor.u64()?, cursor.u32()?, cursor.u128()?);
-        let key_len = cursor.short()?.len();
-        let key_end = before - cursor.len();
-        let first_key = keys.slice(key_end - key_len..key_end);
+        // A copy: a front that is kept must not keep the whole object.
+        let first_key = Bytes::copy_from_slice(cursor.short()?);
         expect(offset == next, "blocks without a gap", offset)?;
         expect(len as usize >= MIN_ENTRY + CRC_LEN, "a block with an entry", len)?;
         let sorted = blocks.last().is_none_or(|last| last.first_key < first_key);
