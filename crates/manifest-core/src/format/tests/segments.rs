@@ -76,3 +76,8 @@ proptest! {
         fuzzing::segment(&edited(&bytes, &edits));
     }
 }
+
+#[test]
+fn a_segment_is_the_documented_one() {
+    assert_documented("segment", &seal(&heads::example()).0);
+}
