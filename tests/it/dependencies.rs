@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
-/// For each package of the workspace, the packages of the workspace that it depends on.
+/// For each package of the workspace, the packages of the workspace that it depends on; with
+/// the kind, if it is not the normal one.
 fn workspace_dependencies() -> BTreeMap<String, Vec<String>> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| String::from("cargo"));
     let output = Command::new(cargo)
@@ -21,9 +22,12 @@ fn workspace_dependencies() -> BTreeMap<String, Vec<String>> {
         .iter()
         .map(|package| {
             let dependencies = package["dependencies"].as_array().expect("a list");
-            let inside =
-                dependencies.iter().map(name).filter(|dependency| members.contains(dependency));
-            (name(package), inside.collect())
+            let inside = dependencies.iter().filter(|found| members.contains(&name(found)));
+            let named = inside.map(|found| match found["kind"].as_str() {
+                None => name(found),
+                Some(kind) => format!("{} ({kind})", name(found)),
+            });
+            (name(package), named.collect())
         })
         .collect()
 }
@@ -34,6 +38,7 @@ fn crates_depend_in_one_direction() {
     let of = |package: &str| found.get(package).cloned().unwrap_or_else(|| panic!("no {package}"));
     assert_eq!(of("sim"), [] as [&str; 0]);
     assert_eq!(of("manifest-core"), [] as [&str; 0]);
+    assert_eq!(of("local-store"), ["sim-storage (dev)"]);
     assert_eq!(of("sim-storage"), ["sim"]);
     let mut root = of("vopr");
     root.sort();
