@@ -295,7 +295,7 @@ pub fn draw_world(seed: u64, system: &dyn SystemUnderTest, swarm: &SwarmOptions)
 fn sound_profiles() -> &'static [Arc<Profile>] {
     static PROFILES: std::sync::OnceLock<Vec<Arc<Profile>>> = std::sync::OnceLock::new();
     PROFILES.get_or_init(|| {
-        ["s3", "s3-express", "gcs", "azure", "r2", "minio"]
+        ["s3", "s3-express", "gcs", "azure", "r2", "minio", "local"]
             .into_iter()
             .filter_map(Profile::by_name)
             .map(Arc::new)

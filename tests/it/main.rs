@@ -6,6 +6,7 @@ mod dependencies;
 mod determinism;
 mod planted_bugs;
 mod systems;
+mod unsound_stores;
 
 use std::process::{Command, Output};
 

@@ -51,6 +51,10 @@ pub struct Capabilities {
     pub suffix_ranges: Support,
     /// A backslash in a name is a character like any other. Azure makes it a slash.
     pub backslash: Support,
+    /// Names that end in a letter and a bar or a colon. `object_store`'s local file system has them
+    /// not: it makes its paths by way of a `file:` URL, and the crate `url` takes such an end for a
+    /// drive letter of Windows and adds a slash, so that the name becomes that of a directory.
+    pub drive_letters: Support,
     /// Where entity tags come from.
     pub etags: ETags,
     /// The order of listings.
@@ -71,6 +75,7 @@ impl Capabilities {
             attributes: Support::Claimed,
             suffix_ranges: Support::Claimed,
             backslash: Support::Claimed,
+            drive_letters: Support::Claimed,
             etags: profile.etags,
             list_order: profile.list_order,
             missing_delete: profile.missing_delete,

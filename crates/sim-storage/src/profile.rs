@@ -15,6 +15,10 @@ pub enum ETags {
     OfContent,
     /// Another one for each write.
     Unique,
+    /// The date of the write as the store shows it, and the size: two versions of one size that are
+    /// written within one tick of the clock have one tag. Simple servers and file systems do this; no
+    /// preset has it, and a protocol that compares tags must refuse it.
+    OfTime,
 }
 
 /// Whether clients see version ids.
@@ -26,6 +30,16 @@ pub enum VersionIds {
     Current,
     /// The same, and earlier versions can be read until the end of the world.
     Kept,
+}
+
+/// What a store does with the conditions of writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteConditions {
+    /// It keeps to them.
+    Kept,
+    /// It writes whatever they say, as servers do that do not know the headers. No preset has it, and
+    /// a protocol that rests on conditions must refuse it.
+    Ignored,
 }
 
 /// By what a conditional overwrite names the version it replaces.
@@ -144,6 +158,8 @@ pub struct Profile {
     pub etags: ETags,
     /// Version ids.
     pub version_ids: VersionIds,
+    /// Conditions of writes.
+    pub write_conditions: WriteConditions,
     /// Conditional overwrite.
     pub update: UpdateCondition,
     /// Conditional overwrite of a missing object.

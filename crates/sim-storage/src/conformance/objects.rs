@@ -204,10 +204,17 @@ async fn odd_names(case: &Case) -> Outcome {
         "<angle>",
         "caret^",
         "tick`",
+        "pipe|",
+        "colon:",
     ];
     let mut paths = Vec::new();
     for name in odd.map(str::to_owned).into_iter().chain(["n".repeat(200)]) {
-        if name.contains('\\') && case.claims.backslash == Support::Absent {
+        let claimed = match name.as_bytes() {
+            [.., letter, b'|' | b':'] if letter.is_ascii_alphabetic() => case.claims.drive_letters,
+            bytes if bytes.contains(&b'\\') => case.claims.backslash,
+            _ => Support::Claimed,
+        };
+        if claimed == Support::Absent {
             continue;
         }
         let path = case.path(&name)?;

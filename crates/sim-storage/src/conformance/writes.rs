@@ -88,7 +88,7 @@ async fn tags(case: &Case) -> Outcome {
     let by_old_tag = case.update(&path, "new", first).await;
     match case.claims.etags {
         ETags::OfContent => by_old_tag.map(drop).map_err(said("update by a tag that recurred")),
-        ETags::Unique => {
+        ETags::Unique | ETags::OfTime => {
             refused(by_old_tag, "update by the tag of an old version", is_precondition)
         }
     }

@@ -5,7 +5,7 @@
 
 use super::refusal::Refusal;
 use super::version::{Generation, Tag, Version};
-use crate::profile::{MissingUpdate, Profile, UpdateCondition};
+use crate::profile::{MissingUpdate, Profile, UpdateCondition, WriteConditions};
 
 /// What must hold of the object for a write to happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,6 +28,9 @@ impl WriteCondition {
     /// [`Refusal::Exists`], [`Refusal::PreconditionFailed`], [`Refusal::NotFound`] (for an update of
     /// a missing object, by profile) or [`Refusal::Unsupported`] (by profile).
     pub fn judge(&self, profile: &Profile, current: Option<&Version>) -> Result<(), Refusal> {
+        if profile.write_conditions == WriteConditions::Ignored {
+            return Ok(());
+        }
         let matches = match (self, profile.update) {
             (Self::None, _) => return Ok(()),
             (Self::Absent, _) if current.is_none() => return Ok(()),

@@ -255,6 +255,7 @@ impl Model {
         let tag = match self.profile.etags {
             ETags::OfContent => Tag::of_content(&body),
             ETags::Unique => Tag::unique(Generation(self.generations + 1)),
+            ETags::OfTime => Tag::of_time(self.profile.date(by.clock), body.len() as u64),
         };
         Draft { body, tag, date: by.clock, attributes }
     }

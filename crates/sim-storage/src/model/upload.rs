@@ -199,6 +199,7 @@ impl Model {
         let tag = match self.profile.etags {
             ETags::OfContent => Tag::of_parts(parts),
             ETags::Unique => Tag::unique(Generation(self.generations + 1)),
+            ETags::OfTime => Tag::of_time(self.profile.date(by.clock), body.len() as u64),
         };
         let date = match self.profile.multipart_date {
             MultipartDate::Initiation => upload.begun_at,

@@ -78,6 +78,18 @@ impl Tag {
         tag
     }
 
+    /// The tag of a date and a size: equal for all versions of one size within one tick.
+    pub fn of_time(date_ns: u64, size: u64) -> Self {
+        let mut tag = Self::quoted_hex(&date_ns.to_be_bytes());
+        tag.push(b'-');
+        for byte in size.to_be_bytes().into_iter().skip_while(|byte| *byte == 0) {
+            tag.push(b"0123456789abcdef"[usize::from(byte >> 4)]);
+            tag.push(b"0123456789abcdef"[usize::from(byte & 15)]);
+        }
+        tag.push(b'"');
+        tag
+    }
+
     /// The tag that a client sent. Text that is too long for any tag of this store becomes a tag
     /// that equals none of them.
     pub fn from_client(text: &str) -> Self {

@@ -6,7 +6,8 @@
 
 use super::{
     Consistency, ETags, ListOrder, MissingDelete, MissingUpdate, MultipartDate, Profile,
-    RacingWrite, Rename, SameNameUploads, SecondComplete, UpdateCondition, VersionIds, WriteRate,
+    RacingWrite, Rename, SameNameUploads, SecondComplete, UpdateCondition, VersionIds,
+    WriteConditions, WriteRate,
 };
 use crate::latency::{Latencies, LogNormal, Spikes};
 
@@ -37,6 +38,7 @@ impl Profile {
             name: "s3",
             etags: ETags::OfContent,
             version_ids: VersionIds::Hidden,
+            write_conditions: WriteConditions::Kept,
             update: UpdateCondition::Tag,
             missing_update: MissingUpdate::NotFound,
             missing_delete: MissingDelete::Ok,
@@ -157,12 +159,13 @@ impl Profile {
         }
     }
 
-    /// A local file system: no conditional overwrite, unsorted listings, atomic rename.
+    /// A directory on a local disk, as the crate `local-store` makes a store of it: conditional
+    /// overwrite under a lock, atomic rename. Where other file systems are weaker, so is this:
+    /// listings come in no order, and to delete what is not there is an error.
     pub fn local() -> Self {
         Self {
             name: "local",
             etags: ETags::Unique,
-            update: UpdateCondition::Unsupported,
             missing_delete: MissingDelete::NotFound,
             racing_write: RacingWrite::PreconditionFailed,
             list_order: ListOrder::Arbitrary,

@@ -12,7 +12,7 @@ use sim_storage::model::{
     Attributes, ByteRange, ListRequest, Model, Origin, Page, Part, ReadRequest, Refusal,
     WriteCondition, Written,
 };
-use sim_storage::profile::Profile;
+use sim_storage::profile::{Profile, UpdateCondition};
 
 use reference::{Basis, NAMES, Pair, Step, body};
 
@@ -60,10 +60,14 @@ proptest! {
     #[test]
     fn every_profile_agrees_with_the_reference(
         which in 0..Profile::all().len(),
+        updates in prop::sample::select(vec![true, true, true, false]),
         page_size in 1..4_u32,
         steps in prop::collection::vec(step(), 1..60),
     ) {
-        let profile = Profile { page_size, ..Profile::all()[which].clone() };
+        let mut profile = Profile { page_size, ..Profile::all()[which].clone() };
+        if !updates {
+            profile.update = UpdateCondition::Unsupported;
+        }
         let mut pair = Pair::new(profile);
         for step in &steps {
             pair.step(step);

@@ -9,7 +9,7 @@ use object_store::{
     ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions, RenameOptions, RenameTargetMode,
     UpdateVersion,
 };
-use sim_storage::profile::Profile;
+use sim_storage::profile::{Profile, UpdateCondition};
 use sim_storage::{Client, Setup};
 
 use crate::world::{path, run};
@@ -35,7 +35,9 @@ async fn content(client: &Client, at: &Path) -> Vec<u8> {
 
 #[test]
 fn put_modes() {
-    under(Profile::all(), |client, profile| async move {
+    let without_update = Profile { update: UpdateCondition::Unsupported, ..Profile::local() };
+    let profiles = Profile::all().into_iter().chain([without_update]);
+    under(profiles, |client, profile| async move {
         let key = path("a/b");
         let create = || PutOptions::from(PutMode::Create);
         let first = client.put_opts(&key, "1".into(), create()).await.unwrap();
@@ -43,7 +45,7 @@ fn put_modes() {
         assert!(matches!(again, Err(Error::AlreadyExists { .. })));
         let update = |version: UpdateVersion| PutOptions::from(PutMode::Update(version));
         let second = client.put_opts(&key, "2".into(), update(first.clone().into())).await;
-        if profile.name == "local" {
+        if profile.update == UpdateCondition::Unsupported {
             assert!(matches!(second, Err(Error::NotImplemented { .. })));
             return;
         }
