@@ -34,25 +34,16 @@ pub(crate) fn encode<'a>(
         }
     }
     blocks.close();
-    let index_len: usize = blocks.index.iter().map(|b| MIN_INDEX_ENTRY + b.key_len).sum();
-    let front_len = FIXED_LEN + index_len + LAST_COMMIT_LEN * writers.len() + DIGEST_LEN;
-    let mut out = Vec::with_capacity(front_len + blocks.out.len());
-    blocks.push_header(&mut out, &header, front_len, writers.len());
-    for block in &blocks.index {
-        out.extend_from_slice(&((front_len + block.at) as u64).to_le_bytes());
-        out.extend_from_slice(&(block.len as u32).to_le_bytes());
-        out.extend_from_slice(&block.hash.to_le_bytes());
-        // A block begins with the length and the bytes of its first key.
-        out.extend_from_slice(&blocks.out[block.at..block.at + 2 + block.key_len]);
-    }
-    for last in writers {
-        out.extend_from_slice(&last.writer.to_le_bytes());
-        out.extend_from_slice(&last.wseq.to_le_bytes());
-        out.extend_from_slice(&last.seq.to_le_bytes());
-    }
-    let hash = xxh3(&out);
-    out.extend_from_slice(&hash.to_le_bytes());
-    out.extend_from_slice(&blocks.out);
+    let front = blocks.front(&header, writers);
+    let hash = xxh3(&front);
+    let front_len = front.len() + DIGEST_LEN;
+    // The blocks make room for the front in their own buffer: a state is too large to be held twice.
+    let mut out = blocks.out;
+    let blocks_len = out.len();
+    out.resize(front_len + blocks_len, 0);
+    out.copy_within(..blocks_len, front_len);
+    out[..front.len()].copy_from_slice(&front);
+    out[front.len()..front_len].copy_from_slice(&hash.to_le_bytes());
     Encoded { bytes: Bytes::from(out), front_len: front_len as u32, hash }
 }
 
@@ -113,13 +104,34 @@ impl Blocks {
         self.open_at = self.out.len();
     }
 
-    fn push_header(
+    /// Everything before the blocks but the digest.
+    fn front(&self, header: &CheckpointHeader, writers: &[LastCommit]) -> Vec<u8> {
+        let index_len: usize = self.index.iter().map(|b| MIN_INDEX_ENTRY + b.key_len).sum();
+        let front_len = FIXED_LEN + index_len + LAST_COMMIT_LEN * writers.len() + DIGEST_LEN;
+        let mut out = Vec::with_capacity(front_len);
+        out.extend_from_slice(&self.fixed(header, front_len, writers.len()));
+        for block in &self.index {
+            out.extend_from_slice(&((front_len + block.at) as u64).to_le_bytes());
+            out.extend_from_slice(&(block.len as u32).to_le_bytes());
+            out.extend_from_slice(&block.hash.to_le_bytes());
+            // A block begins with the length and the bytes of its first key.
+            out.extend_from_slice(&self.out[block.at..block.at + 2 + block.key_len]);
+        }
+        for last in writers {
+            out.extend_from_slice(&last.writer.to_le_bytes());
+            out.extend_from_slice(&last.wseq.to_le_bytes());
+            out.extend_from_slice(&last.seq.to_le_bytes());
+        }
+        out
+    }
+
+    /// The fixed part.
+    fn fixed(
         &self,
-        out: &mut Vec<u8>,
         header: &CheckpointHeader,
         front_len: usize,
         writers: usize,
-    ) {
+    ) -> [u8; FIXED_LEN] {
         let mut fixed = [0; FIXED_LEN];
         let mut put = |at: usize, bytes: &[u8]| fixed[at..at + bytes.len()].copy_from_slice(bytes);
         put(0, &MAGIC);
@@ -136,6 +148,6 @@ impl Blocks {
         put(104, &(front_len as u32).to_le_bytes());
         put(108, &(self.index.len() as u32).to_le_bytes());
         put(112, &(writers as u32).to_le_bytes());
-        out.extend_from_slice(&fixed);
+        fixed
     }
 }

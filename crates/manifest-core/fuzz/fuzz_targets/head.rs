@@ -1,0 +1,9 @@
+//! Any bytes as a head.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use manifest_core::fuzzing;
+use manifest_core_fuzz::bounded;
+
+fuzz_target!(|data: &[u8]| bounded(fuzzing::head, data));

@@ -1,0 +1,9 @@
+//! Any bytes as a run of records.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use manifest_core::fuzzing;
+use manifest_core_fuzz::bounded;
+
+fuzz_target!(|data: &[u8]| bounded(fuzzing::records, data));
