@@ -12,7 +12,7 @@
 //! look and one rename, tens of microseconds, and never while a body is written; so it hardly matters
 //! that objects in one directory share it. Creation, replacement and removal take one lock, a rename
 //! of an object takes two, in the order of their names: no cycle, no deadlock. Nobody holds a lock
-//! while a future waits: it is taken and released within one system-call-only stretch.
+//! while a future waits: it is taken and released within one stretch of system calls.
 //!
 //! A listing takes the shared lock while it reads the names of one directory, because some file
 //! systems give a replaced name a new position, where a reader on its way past may miss it.
@@ -73,8 +73,15 @@ impl Locked {
 
 impl Directories {
     pub(crate) fn new(root: PathBuf, durability: Durability) -> Self {
-        let known = BTreeMap::from([(String::new(), Known::Durable)]);
-        Self { root, durability, known: Mutex::new(known) }
+        let directories = Self { root, durability, known: Mutex::default() };
+        directories.forget_all();
+        directories
+    }
+
+    /// Forgets all but the root.
+    fn forget_all(&self) {
+        let root = BTreeMap::from([(String::new(), Known::Durable)]);
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = root;
     }
 
     /// The root of the store.
@@ -179,7 +186,16 @@ impl Directories {
     /// Locks a directory that [`prepare`](Self::prepare) made, to publish in it or remove from it.
     pub(crate) fn lock(&self, directory: &str) -> Result<Locked> {
         let path = self.path(directory, "");
-        let handle = disk::open_directory(&path).map_err(Error::io("open", &path))?;
+        let opened = match disk::open_directory(&path) {
+            // Somebody has removed it by hand, and more, perhaps.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.forget_all();
+                self.prepare(directory)?;
+                disk::open_directory(&path)
+            }
+            opened => opened,
+        };
+        let handle = opened.map_err(Error::io("open", &path))?;
         uninterrupted(|| handle.lock()).map_err(Error::io("lock", &path))?;
         Ok(Locked { handle })
     }
@@ -190,7 +206,10 @@ impl Directories {
             return Ok(None);
         }
         let path = self.path(directory, "");
-        let handle = disk::open_directory(&path).map_err(Error::io("open", &path))?;
+        let handle = match disk::open_directory(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened.map_err(Error::io("open", &path))?,
+        };
         uninterrupted(|| handle.lock_shared()).map_err(Error::io("lock", &path))?;
         Ok(Some(Locked { handle }))
     }

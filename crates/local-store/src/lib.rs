@@ -17,6 +17,7 @@ mod options;
 #[cfg(test)]
 mod power_loss;
 mod publish;
+mod remove;
 mod session;
 mod store;
 mod upload;

@@ -31,14 +31,14 @@ enum Entry {
 impl Entry {
     /// The order of listings: by location, where a prefix stands for what is beneath it.
     fn compare(&self, other: &Self) -> Ordering {
-        let text = |entry: &Self| -> (String, &'static str) {
-            match entry {
-                Entry::Object { location, .. } => (location.to_string(), ""),
-                Entry::Prefix { location, .. } => (location.to_string(), "/"),
-            }
-        };
-        let ((left, left_end), (right, right_end)) = (text(self), text(other));
-        left.bytes().chain(left_end.bytes()).cmp(right.bytes().chain(right_end.bytes()))
+        fn text(entry: &Entry) -> impl Iterator<Item = u8> {
+            let (location, end) = match entry {
+                Entry::Object { location, .. } => (location, None),
+                Entry::Prefix { location, .. } => (location, Some(b'/')),
+            };
+            location.as_ref().bytes().chain(end)
+        }
+        text(self).cmp(text(other))
     }
 }
 
@@ -73,7 +73,10 @@ impl Walk {
 
     /// Whether all that is beneath a prefix comes before what is wanted.
     fn is_passed(&self, prefix: &Path) -> bool {
-        self.offset.as_ref().is_some_and(|offset| prefix < offset && !offset.prefix_matches(prefix))
+        let beneath = || prefix.as_ref().bytes().chain([b'/']);
+        self.offset.as_ref().is_some_and(|offset| {
+            beneath().lt(offset.as_ref().bytes()) && !offset.prefix_matches(prefix)
+        })
     }
 }
 
@@ -131,6 +134,8 @@ impl Inner {
                 }
             }
         }
+        // On their own, without the slash that they stand for.
+        common_prefixes.sort_unstable();
         Ok(ListResult { objects, common_prefixes, extensions: Default::default() })
     }
 
@@ -194,12 +199,14 @@ impl Inner {
     }
 }
 
-/// The location of a segment that is these chunks. None if its chunks are not the canonical ones.
+/// The location of a segment that is these chunks. None if they are not the canonical ones, or if no
+/// segment can be like that.
 fn joined(prefix: &Path, chunks: &[String], last: &str) -> Option<Path> {
     let all = || chunks.iter().map(String::as_str).chain([last]);
     let bytes: Vec<u8> = all().filter_map(names::decode).flat_map(|(_, bytes)| bytes).collect();
     let segment = String::from_utf8(bytes).ok()?;
-    if !names::encode(&segment).iter().map(String::as_str).eq(all()) {
+    let canonical = names::encode(&segment).iter().map(String::as_str).eq(all());
+    if !canonical || segment.contains('/') {
         return None;
     }
     let mut location = prefix.to_string();

@@ -55,13 +55,13 @@ pub(crate) enum Kind {
 /// # Errors
 /// `NotSupported` for the empty location.
 pub(crate) fn place(location: &Path) -> Result<Place> {
-    let nameless = Error::NotSupported("the empty path is not the name of an object");
     let (parent, segment) = match location.as_ref().rsplit_once('/') {
         Some((parent, segment)) => (parent, segment),
         None => ("", location.as_ref()),
     };
     let mut chunks = encode(segment);
-    let Some(mut file) = chunks.pop() else { return Err(nameless) };
+    let nameless = || Error::NotSupported("the empty path is not the name of an object");
+    let mut file = chunks.pop().ok_or_else(nameless)?;
     file.push(OBJECT);
     let mut directory = directory_of(parent);
     chunks.into_iter().for_each(|chunk| push(&mut directory, &chunk));
@@ -158,6 +158,9 @@ fn digit(character: u8) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
     fn placed(location: &str) -> String {
@@ -200,6 +203,27 @@ mod tests {
             let chunks = encode(&long);
             assert!(chunks.iter().all(|chunk| chunk.len() <= CHUNK + 1));
             assert_eq!(decoded(&chunks), long.as_bytes());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_location_says_its_file_is_beneath_the_root(segments in vec("[^/]{1,90}", 1..4)) {
+            let location = Path::from_iter(segments.iter().map(String::as_str));
+            let place = place(&location).expect("it is not empty");
+            let components = place.directory.split('/').filter(|part| !part.is_empty());
+            for name in components.clone().chain([place.file.as_str()]) {
+                assert!(!name.starts_with('.'), "{name}");
+                assert!(name.len() <= CHUNK + 1 && name.is_ascii(), "{name}");
+                assert!(!name.contains(|c: char| c.is_ascii_uppercase() || c == '\0'), "{name}");
+            }
+            let files = components.chain([place.file.as_str()]).map(|name| decode(name).unwrap());
+            let mut back = String::new();
+            for (kind, bytes) in files {
+                back.push_str(str::from_utf8(&bytes).unwrap_or("cut"));
+                back.push_str(if kind == Kind::Prefix { "/" } else { "" });
+            }
+            assert!(back == location.as_ref() || back.contains("cut"), "{back} of {location}");
         }
     }
 

@@ -49,6 +49,7 @@ impl Need {
 
 /// What is in the place of an object.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, and never kept")]
 pub(crate) enum Seen {
     Nothing,
     /// The empty file of a removal that is going on, or whose process has died.

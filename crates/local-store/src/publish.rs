@@ -1,4 +1,4 @@
-//! Writing: put, copy, rename, remove.
+//! Writing: put, copy, rename.
 //!
 //! ```text
 //! stage    write header and body to a file of our own; wait for the disk      no lock
@@ -20,9 +20,6 @@
 //!
 //! While a body is written nobody waits for it. The price is that writers who race on one object
 //! write their bodies in vain; a look before the body is written spares most of that.
-
-use std::fs;
-use std::io;
 
 use object_store::{Attributes, PutMode, PutPayload, UpdateVersion};
 
@@ -115,16 +112,7 @@ impl Inner {
         let staged = self.stage_copy(from)?;
         self.replace(to, &staged, condition, to_held)?;
         self.await_disk(to, &staged, to_held)?;
-        self.remove_locked(&[from], &from_lock)
-    }
-
-    /// Removes objects in one directory. Those that are not there are as good as removed.
-    pub(crate) fn remove(&self, places: &[&Place]) -> Result<()> {
-        let Some(Place { directory, .. }) = places.first() else { return Ok(()) };
-        if !self.directories.exists(directory)? {
-            return Ok(());
-        }
-        self.remove_locked(places, &self.directories.lock(directory)?)
+        self.remove_locked([from], &from_lock)
     }
 
     /// Publishes what is staged, and waits for the disk.
@@ -202,32 +190,6 @@ impl Inner {
         staged.copy_at(source.body()?, header.len() as u64)?;
         self.sync(&staged)?;
         Ok(staged)
-    }
-
-    /// Removes objects in a directory that is locked: puts an empty file in the place of each, waits
-    /// until these have reached the disk, and removes them too. Where that last step is lost, what
-    /// is left means the same.
-    fn remove_locked(&self, places: &[&Place], lock: &Locked) -> Result<()> {
-        let mut gone = Vec::with_capacity(places.len());
-        for place in places {
-            let path = self.directories.path(&place.directory, &place.file);
-            match fs::symlink_metadata(&path) {
-                Ok(metadata) => {
-                    if self.durability == Durability::PowerLoss && metadata.len() > 0 {
-                        self.session.create()?.rename(&path)?;
-                    }
-                    gone.push(path);
-                }
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(Error::io("look at", path)(error)),
-            }
-        }
-        if let (Durability::PowerLoss, Some(Place { directory, .. })) =
-            (self.durability, places.first().filter(|_| !gone.is_empty()))
-        {
-            lock.sync(&self.directories.path(directory, ""))?;
-        }
-        gone.iter().try_for_each(|path| disk::remove(path))
     }
 }
 

@@ -148,34 +148,44 @@ impl Drop for Staged {
     }
 }
 
-/// Removes what dead processes have left in the staging area.
+/// Removes what dead processes have left in the staging area, as far as this one may.
 pub(crate) fn sweep(staging: &Path) -> Result<Swept> {
     let mut swept = Swept::default();
     for entry in fs::read_dir(staging).map_err(Error::io("list", staging))? {
         let path = entry.map_err(Error::io("list", staging))?.path();
-        let Some(handle) = open_if_there(&path)? else { continue };
-        match handle.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => continue,
-            Err(TryLockError::Error(error)) => return Err(Error::io("lock", path)(error)),
-        }
-        // Another sweeper, or its owner at its end, may have removed it meanwhile.
-        if is_at(&handle, &path)? {
-            swept.files += empty(&path)?;
-            disk::remove_directory(&path)?;
-            swept.sessions += 1;
+        match sweep_session(&path) {
+            Ok(None) => {}
+            Ok(Some(files)) => {
+                swept.sessions += 1;
+                swept.files += files;
+            }
+            // Of another user, who will do it.
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(swept)
 }
 
-fn empty(directory: &Path) -> Result<u64> {
+/// Removes a session of a dead process; says how many files were in it.
+fn sweep_session(path: &Path) -> Result<Option<u64>> {
+    let Some(handle) = open_if_there(path)? else { return Ok(None) };
+    match handle.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Ok(None),
+        Err(TryLockError::Error(error)) => return Err(Error::io("lock", path)(error)),
+    }
+    // Another sweeper, or its owner at its end, may have removed it meanwhile.
+    if !is_at(&handle, path)? {
+        return Ok(None);
+    }
     let mut files = 0;
-    for entry in fs::read_dir(directory).map_err(Error::io("list", directory))? {
-        disk::remove(&entry.map_err(Error::io("list", directory))?.path())?;
+    for entry in fs::read_dir(path).map_err(Error::io("list", path))? {
+        disk::remove(&entry.map_err(Error::io("list", path))?.path())?;
         files += 1;
     }
-    Ok(files)
+    disk::remove_directory(path)?;
+    Ok(Some(files))
 }
 
 fn open_if_there(path: &Path) -> Result<Option<File>> {

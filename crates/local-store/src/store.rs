@@ -1,6 +1,5 @@
 //! The store as its users see it: the trait, in terms of what the other modules do.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -156,7 +155,8 @@ impl ObjectStore for LocalStore {
         let removed = locations.ready_chunks(REMOVE_BATCH).then(move |batch| {
             let inner = Arc::clone(&inner);
             async move {
-                let removed = inner.blocking.run(move || Ok(remove(&inner, batch))).await;
+                let blocking = inner.blocking;
+                let removed = blocking.run(move || Ok(inner.remove_all(batch))).await;
                 stream::iter(removed.unwrap_or_else(|error| vec![Err(error)]))
             }
         });
@@ -272,45 +272,4 @@ fn pieces(
 /// The bytes of a range of a body of so many.
 fn within(range: GetRange, size: u64) -> Result<Range<u64>, Error> {
     range.as_range(size).map_err(|error| Error::Range(error.to_string()))
-}
-
-/// Removes a batch, with one lock for neighbours in one directory.
-fn remove(inner: &Inner, batch: Vec<Result<Path>>) -> Vec<Result<Path>> {
-    let mut left: VecDeque<(Result<Path>, Option<Place>)> = batch
-        .into_iter()
-        .map(|location| match location.map(|location| (names::place(&location), location)) {
-            Ok((Ok(place), location)) => (Ok(location), Some(place)),
-            Ok((Err(error), location)) => (Err(error.of(&location)), None),
-            Err(error) => (Err(error), None),
-        })
-        .collect();
-    let mut removed = Vec::with_capacity(left.len());
-    while let Some((location, place)) = left.pop_front() {
-        let Some(place) = place else {
-            removed.push(location);
-            continue;
-        };
-        let mut group = vec![(location, place)];
-        while let Some((location, Some(next))) = left.pop_front_if(|(_, next)| {
-            next.as_ref().is_some_and(|next| next.directory == group[0].1.directory)
-        }) {
-            group.push((location, next));
-        }
-        removed.extend(remove_group(inner, group));
-    }
-    removed
-}
-
-/// Removes objects in one directory; one by one where that fails, to know which.
-fn remove_group(inner: &Inner, group: Vec<(Result<Path>, Place)>) -> Vec<Result<Path>> {
-    let places: Vec<&Place> = group.iter().map(|(_, place)| place).collect();
-    let together = inner.remove(&places).is_ok();
-    let one = |(location, place): (Result<Path>, Place)| {
-        let location = location?;
-        if !together {
-            inner.remove(&[&place]).map_err(|error| error.of(&location))?;
-        }
-        Ok(location)
-    };
-    group.into_iter().map(one).collect()
 }

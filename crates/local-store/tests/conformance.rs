@@ -13,6 +13,7 @@ const CLAIMS: Capabilities = Capabilities {
     attributes: Support::Claimed,
     suffix_ranges: Support::Claimed,
     backslash: Support::Claimed,
+    drive_letters: Support::Claimed,
     etags: ETags::Unique,
     list_order: ListOrder::Sorted,
     missing_delete: MissingDelete::Ok,
@@ -49,14 +50,12 @@ async fn in_place_waiting_for_the_disk() {
     conforms(Options::default(), 2).await;
 }
 
-#[cfg(feature = "tokio")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn on_the_pool_of_tokio() {
     let durability = Durability::ProcessCrash;
     conforms(Options { durability, blocking: Blocking::TokioPool }, 100).await;
 }
 
-#[cfg(feature = "tokio")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn on_the_pool_of_tokio_waiting_for_the_disk() {
     conforms(Options { blocking: Blocking::TokioPool, ..Options::default() }, 2).await;
