@@ -195,7 +195,7 @@ proptest! {
     }
 }
 
-/// `a` and `b` in blocks of their own, one writer; the fold is heading for seq 5.
+/// `a` and `b` in a block, `c` in the next; one writer; the fold is heading for seq 5.
 fn example() -> Folded {
     let header = CheckpointHeader {
         incarnation: 0x0123_4567_89ab_cdef_0011_2233_4455_6677,
@@ -206,13 +206,13 @@ fn example() -> Folded {
         dedup_from: 2,
     };
     let text = Bytes::from_static;
-    let state = State::from([(text(b"a"), (1, text(b"1"))), (text(b"b"), (3, text(b"2")))]);
-    Folded {
-        header,
-        state,
-        writers: vec![LastCommit { writer: 0xaa, wseq: 2, seq: 3 }],
-        block_bytes: 1,
-    }
+    let state = State::from([
+        (text(b"a"), (1, text(b"1"))),
+        (text(b"b"), (3, text(b"2"))),
+        (text(b"c"), (2, text(b"3"))),
+    ]);
+    let writers = vec![LastCommit { writer: 0xaa, wseq: 2, seq: 3 }];
+    Folded { header, state, writers, block_bytes: 20 }
 }
 
 #[test]
