@@ -19,13 +19,17 @@ const CLAIMS: Capabilities = Capabilities {
     missing_delete: MissingDelete::Ok,
 };
 
-/// Runs all cases; a round of the races costs two waits for the disk for every writer.
-async fn conforms(options: Options, rounds: u32) {
+/// Runs all cases; less of each where every write waits for the disk twice.
+async fn conforms(options: Options) {
     let directory = tempfile::tempdir().expect("a directory");
     let store = LocalStore::open(directory.path(), options).expect("the store opens");
+    let (rounds, listed) = match options.durability {
+        Durability::ProcessCrash => (100, 250),
+        Durability::PowerLoss => (2, 30),
+    };
     let suite = conformance::Options {
         rounds,
-        listed: 250,
+        listed,
         big: (2 << 20) + 1,
         ..conformance::Options::default()
     };
@@ -42,29 +46,29 @@ async fn conforms(options: Options, rounds: u32) {
 #[tokio::test]
 async fn in_place() {
     let durability = Durability::ProcessCrash;
-    conforms(Options { durability, ..Options::default() }, 100).await;
+    conforms(Options { durability, ..Options::default() }).await;
 }
 
 #[tokio::test]
 async fn in_place_waiting_for_the_disk() {
-    conforms(Options::default(), 2).await;
+    conforms(Options::default()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn on_the_pool_of_tokio() {
     let durability = Durability::ProcessCrash;
-    conforms(Options { durability, blocking: Blocking::TokioPool }, 100).await;
+    conforms(Options { durability, blocking: Blocking::TokioPool }).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn on_the_pool_of_tokio_waiting_for_the_disk() {
-    conforms(Options { blocking: Blocking::TokioPool, ..Options::default() }, 2).await;
+    conforms(Options { blocking: Blocking::TokioPool, ..Options::default() }).await;
 }
 
 #[test]
 fn nobody_needs_a_runtime() {
     let blocking = Blocking::InPlace;
     assert_eq!(Options::default().blocking, blocking);
-    let run = conforms(Options { blocking, durability: Durability::ProcessCrash }, 10);
+    let run = conforms(Options { blocking, durability: Durability::ProcessCrash });
     futures_util::FutureExt::now_or_never(run).expect("requests in place never wait");
 }
