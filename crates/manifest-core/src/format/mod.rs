@@ -1,5 +1,5 @@
-//! The bytes on the store: head, record, segment, checkpoint, pin. `docs/protocol.md` is the contract, and this
-//! module is one implementation of it.
+//! The bytes on the store: head, record, segment, checkpoint, pin. `docs/protocol.md` is the
+//! contract, and this module is one implementation of it.
 //!
 //! Decoding trusts nothing: every length is checked before it is used, every hash and chain is
 //! verified, and hostile input gives a [`Damage`], never a panic. Encoding appends to one buffer
