@@ -178,7 +178,14 @@ mod tests {
     #[test]
     fn quantiles_of_every_preset_match_the_log_normal() {
         for profile in Profile::all() {
-            for operation in [Operation::Get, Operation::Put, Operation::ConditionalPut] {
+            for operation in [
+                Operation::Get,
+                Operation::Put,
+                Operation::ConditionalPut,
+                Operation::List,
+                Operation::Delete,
+                Operation::Copy,
+            ] {
                 let table = profile.latencies.of(operation);
                 for (share, z) in [(0.05, -1.644854), (0.5, 0.0), (0.9, 1.281552), (0.99, 2.326348)]
                 {

@@ -62,6 +62,27 @@ pub enum MissingUpdate {
     PreconditionFailed,
 }
 
+/// The answer to a read with `If-Match` of an object that is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MissingMatch {
+    /// 404, as S3 and the live Azure service say.
+    NotFound,
+    /// 412, as RFC 9110 has it and the emulator azurite says. No preset has it.
+    PreconditionFailed,
+}
+
+/// The tag of a copy, where tags are of content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CopiedTag {
+    /// That of the bytes as one PUT would write them: S3 keeps the tag of a copied object only if it
+    /// was not made from parts.
+    OfBytes,
+    /// That of the source, also if it was made from parts; and a copy onto a free name is an upload
+    /// of one part, with the tag of one. As ministack behind the client of `object_store`. No preset
+    /// has it.
+    OfSource,
+}
+
 /// The answer to the deletion of an object that is not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MissingDelete {
@@ -164,6 +185,10 @@ pub struct Profile {
     pub update: UpdateCondition,
     /// Conditional overwrite of a missing object.
     pub missing_update: MissingUpdate,
+    /// Read of a missing object with `If-Match`.
+    pub missing_match: MissingMatch,
+    /// Tags of copies.
+    pub copied_tag: CopiedTag,
     /// Deletion of a missing object.
     pub missing_delete: MissingDelete,
     /// Conditional writes at the same time.

@@ -55,7 +55,7 @@ impl Player {
     pub async fn play(&mut self, operation: Operation) -> String {
         match self.attempt(operation).await {
             Ok(seen) => seen,
-            Err(error) => kind(&error).to_owned(),
+            Err(error) => kind(&error),
         }
     }
 
@@ -163,15 +163,27 @@ impl Player {
     }
 }
 
-/// The kind of an error. Stores word their messages differently.
-fn kind(error: &Error) -> &'static str {
-    match error {
+/// How a range that begins behind the end is told: by the server as a status, or (azurite answers a
+/// range that begins right at the end with 200) by the client itself.
+const BEYOND_THE_END: [&str; 2] = ["416", "Wanted range starting at"];
+
+/// The kind of an error. Stores word their messages differently; what is of no kind that random
+/// operations without faults may meet is told in full.
+fn kind(error: &Error) -> String {
+    let kind = match error {
+        Error::Generic { .. } => {
+            let text = error.to_string();
+            if BEYOND_THE_END.iter().any(|part| text.contains(part)) {
+                return "range beyond the end".to_owned();
+            }
+            return text;
+        }
         Error::NotFound { .. } => "not found",
         Error::AlreadyExists { .. } => "already exists",
         Error::Precondition { .. } => "precondition failed",
         Error::NotModified { .. } => "not modified",
         Error::NotImplemented { .. } => "not implemented",
-        Error::Generic { .. } => "generic error",
         _ => "other error",
-    }
+    };
+    kind.to_owned()
 }

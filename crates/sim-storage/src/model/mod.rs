@@ -37,7 +37,7 @@ pub use refusal::Refusal;
 pub use upload::UploadId;
 pub use version::{Attribute, AttributeKey, Attributes, Generation, Tag, Version};
 
-use crate::profile::{Consistency, ETags, MissingDelete, Profile, VersionIds};
+use crate::profile::{Consistency, CopiedTag, ETags, MissingDelete, Profile, VersionIds};
 use names::Names;
 
 /// What a successful write is told.
@@ -246,8 +246,16 @@ impl Model {
     ) -> Result<Written, Refusal> {
         let source = self.current(from).ok_or(Refusal::NotFound)?;
         let (body, attributes) = (source.body.clone(), source.attributes.clone());
+        let tag = match (self.profile.etags, self.profile.copied_tag, condition) {
+            (ETags::OfContent, CopiedTag::OfSource, WriteCondition::Absent) => {
+                Some(Tag::of_parts([&body]))
+            }
+            (ETags::OfContent, CopiedTag::OfSource, _) => Some(source.tag),
+            _ => None,
+        };
         condition.judge(&self.profile, self.current(to))?;
-        let draft = self.draft(by, body, attributes);
+        let mut draft = self.draft(by, body, attributes);
+        draft.tag = tag.unwrap_or(draft.tag);
         Ok(self.install(by, to, change, draft))
     }
 

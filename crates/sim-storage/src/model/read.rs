@@ -146,10 +146,13 @@ impl Model {
             None => object.at(seen_at),
             Some(generation) => object.version(generation),
         };
-        let outcome = version.ok_or(Refusal::NotFound).and_then(|version| {
-            request.conditions.judge(version)?;
-            answer(version, request.part)
-        });
+        let outcome = match version {
+            Some(version) => {
+                request.conditions.judge(version).and_then(|()| answer(version, request.part))
+            }
+            None if request.conditions.matches.is_some() => Err(self.profile.missing_match.into()),
+            None => Err(Refusal::NotFound),
+        };
         if let Some(observer) = &mut self.watch.0 {
             let (text, outcome) = (self.names.text(name), outcome.as_ref());
             let outcome = outcome.map(|read| &*read.version).map_err(|refusal| *refusal);

@@ -6,6 +6,8 @@
 
 use thiserror::Error;
 
+use crate::profile::MissingMatch;
+
 /// A request that changed nothing because the store would not do it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Refusal {
@@ -56,6 +58,15 @@ pub enum Refusal {
     /// 501: this store does not know such a condition.
     #[error("the store does not support this condition")]
     Unsupported,
+}
+
+impl From<MissingMatch> for Refusal {
+    fn from(answer: MissingMatch) -> Self {
+        match answer {
+            MissingMatch::NotFound => Self::NotFound,
+            MissingMatch::PreconditionFailed => Self::PreconditionFailed,
+        }
+    }
 }
 
 impl Refusal {

@@ -5,9 +5,9 @@
 //! costs about one and a half reads, a deletion and a copy about one write.
 
 use super::{
-    Consistency, ETags, ListOrder, MissingDelete, MissingUpdate, MultipartDate, Profile,
-    RacingWrite, Rename, SameNameUploads, SecondComplete, UpdateCondition, VersionIds,
-    WriteConditions, WriteRate,
+    Consistency, CopiedTag, ETags, ListOrder, MissingDelete, MissingMatch, MissingUpdate,
+    MultipartDate, Profile, RacingWrite, Rename, SameNameUploads, SecondComplete, UpdateCondition,
+    VersionIds, WriteConditions, WriteRate,
 };
 use crate::latency::{Latencies, LogNormal, Spikes};
 
@@ -41,6 +41,8 @@ impl Profile {
             write_conditions: WriteConditions::Kept,
             update: UpdateCondition::Tag,
             missing_update: MissingUpdate::NotFound,
+            missing_match: MissingMatch::NotFound,
+            copied_tag: CopiedTag::OfBytes,
             missing_delete: MissingDelete::Ok,
             racing_write: RacingWrite::Conflict,
             list_order: ListOrder::Sorted,

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use proptest::prelude::*;
 use sim_storage::model::{
-    Attributes, ByteRange, ListRequest, Model, Origin, Page, Part, ReadRequest, Refusal,
-    WriteCondition, Written,
+    Attributes, ByteRange, ListRequest, Model, Origin, Page, Part, ReadConditions, ReadRequest,
+    Refusal, Tag, TagMatch, WriteCondition, Written,
 };
-use sim_storage::profile::{Profile, UpdateCondition};
+use sim_storage::profile::{CopiedTag, MissingMatch, Profile, UpdateCondition};
 
 use reference::{Basis, NAMES, Pair, Step, body};
 
@@ -150,4 +150,44 @@ fn a_reset_model_is_a_new_one() {
     used.reset(Arc::new(Profile::gcs()));
     assert_eq!(used.objects().count(), 0);
     assert_eq!(run(&mut used), fresh);
+}
+
+/// A model with an object `a` made from one part, a copy of it, and an object `b` of the same bytes
+/// made by one PUT; with the tags of the three.
+fn copied(profile: Profile) -> [Tag; 3] {
+    let mut model = Model::new(Arc::new(profile));
+    let (a, b, copy) = (model.name("a"), model.name("b"), model.name("copy"));
+    let by = Origin { request: 0, process: 0, at: 1, clock: 1 };
+    let (none, body) = (WriteCondition::None, Bytes::from_static(b"part"));
+    let upload = model.begin_upload(by, a, Attributes::default());
+    model.put_part(upload, 0, body.clone()).unwrap();
+    let a = (a, model.complete_upload(by, upload, 1, &none).unwrap().tag);
+    let b = model.put(by, b, body, Attributes::default(), &none).unwrap().tag;
+    [a.1, b, model.copy(by, a.0, copy, &none).unwrap().tag]
+}
+
+#[test]
+fn a_copy_has_the_tag_of_its_bytes_unless_a_store_keeps_that_of_the_source() {
+    let [parts, whole, copy] = copied(Profile::s3());
+    assert!(parts != whole && copy == whole);
+    let [parts, whole, copy] = copied(Profile { copied_tag: CopiedTag::OfSource, ..Profile::s3() });
+    assert!(parts != whole && copy == parts);
+    let [parts, whole, copy] =
+        copied(Profile { copied_tag: CopiedTag::OfSource, ..Profile::azure() });
+    assert!(parts != whole && copy != whole && copy != parts, "where tags are unique, they are");
+}
+
+#[test]
+fn a_match_on_nothing_is_404_or_412() {
+    let read = |profile| {
+        let mut model = Model::new(Arc::new(profile));
+        let name = model.name("k");
+        let matches = Some(TagMatch::One(Tag::of_content(b"x")));
+        let conditions = ReadConditions { matches, ..Default::default() };
+        let by = Origin { request: 0, process: 0, at: 1, clock: 1 };
+        model.read(by, name, &ReadRequest { conditions, ..Default::default() }).unwrap_err()
+    };
+    assert_eq!(read(Profile::azure()), Refusal::NotFound);
+    let missing_match = MissingMatch::PreconditionFailed;
+    assert_eq!(read(Profile { missing_match, ..Profile::azure() }), Refusal::PreconditionFailed);
 }

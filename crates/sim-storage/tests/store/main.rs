@@ -2,6 +2,7 @@
 
 mod damage;
 mod faults;
+mod latency;
 mod lifecycle;
 mod methods;
 mod weather;
