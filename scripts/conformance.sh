@@ -8,7 +8,8 @@
 # are stopped by process id. Needs python3 with venv, npm, and cargo for s3s-fs.
 #
 #   CONFORMANCE_SERVERS     where servers are installed   (default: target/servers)
-#   CONFORMANCE_OPERATIONS  operations of each differential run   (default: 100000)
+#   CONFORMANCE_OPERATIONS  operations of each differential run, of which there are two for each
+#                           server: one client, and several at once   (default: 100000)
 #   CONFORMANCE_SEED        seed of the differential runs   (default: 42)
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -130,8 +131,10 @@ client() { cargo run --quiet --release --manifest-path "$manifest" -- "$@"; }
 sound() {
     step "$1: the suite"
     client suite "$1" "http://127.0.0.1:$port"
-    step "$1: $operations operations against the simulated store"
-    client differ "$1" "http://127.0.0.1:$port" "$operations" "$seed"
+    for clients in single concurrent; do
+        step "$1: $operations operations of $clients clients against the simulated store"
+        client differ "$1" "http://127.0.0.1:$port" "$clients" "$operations" "$seed"
+    done
     stop
 }
 
