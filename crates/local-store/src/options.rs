@@ -3,7 +3,8 @@
 /// What an acknowledged write survives.
 ///
 /// Processes with different choices may share one store. Whoever asks for [`PowerLoss`] gets it for
-/// everything that it is told, also for what another process wrote without waiting for the disk.
+/// everything that it is told, also for what another process wrote without waiting for the disk;
+/// only what such a process removed may come back.
 ///
 /// [`PowerLoss`]: Durability::PowerLoss
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

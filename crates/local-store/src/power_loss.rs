@@ -73,7 +73,7 @@ fn update(store: &LocalStore, to: &str, body: &'static str) -> object_store::Res
     put(store, to, body, PutMode::Update(UpdateVersion { e_tag, version: None }))
 }
 
-/// The operations, each on a store with the objects `a` and `d/b`.
+/// The operations, each on a store with the objects `a`, `d/b` and `source`.
 const OPERATIONS: &[(&str, Operation)] = &[
     ("create", |store| put(store, "new", "created", PutMode::Create)),
     ("create in new directories", |store| put(store, "x/y/new", "created", PutMode::Create)),
@@ -116,6 +116,7 @@ fn recording(operation: Operation, options: Options) -> Recording {
         let store = open(&root, POWER_LOSS);
         put(&store, "a", "old a", PutMode::Create).expect("it is new");
         put(&store, "d/b", "old b", PutMode::Create).expect("it is new");
+        put(&store, "source", "source", PutMode::Create).expect("it is new");
         drop(store);
         let store = open(&root, options);
         let before = state(&store);
@@ -219,24 +220,31 @@ const QUESTIONS: &[(&str, Question)] = &[
         there.then(|| state(store).remove(&path("a")).expect("it was there"))
     }),
     ("get of ranges", |store| {
-        let ranges = now(store.get_ranges(&path("a"), &[0..100])).ok()?;
-        Some(String::from_utf8(ranges[0].to_vec()).expect("text"))
+        let ranges = now(store.get_ranges(&path("a"), &[0..1, 1..100])).ok()?;
+        Some(String::from_utf8(ranges.concat()).expect("text"))
     }),
     ("refused create", |store| match put(store, "a", "mine", PutMode::Create) {
         Ok(()) => Some("mine".into()),
-        // To know what refused it.
-        Err(_) => LocalStore::open(store_root(store), PROCESS_CRASH)
-            .map(|store| state(&store).remove(&path("a")))
-            .expect("the store opens"),
+        Err(_) => in_the_way(store),
     }),
     ("refused update", |store| {
         let e_tag = Some("\"another\"".into());
         let mode = PutMode::Update(UpdateVersion { e_tag, version: None });
         put(store, "a", "mine", mode).expect_err("nothing has that tag");
-        let store = LocalStore::open(store_root(store), PROCESS_CRASH).expect("the store opens");
-        state(&store).remove(&path("a"))
+        in_the_way(store)
+    }),
+    // Is refused only when it has the lock.
+    ("refused copy", |store| match now(store.copy_if_not_exists(&path("source"), &path("a"))) {
+        Ok(()) => Some("source".into()),
+        Err(_) => in_the_way(store),
     }),
 ];
+
+/// What a request was refused for, without a wait for the disk.
+fn in_the_way(store: &LocalStore) -> Option<String> {
+    let store = LocalStore::open(store_root(store), PROCESS_CRASH).expect("the store opens");
+    state(&store).remove(&path("a"))
+}
 
 fn store_root(store: &LocalStore) -> String {
     let name = store.to_string();

@@ -49,6 +49,17 @@ fn read(store: &LocalStore) -> (u64, UpdateVersion) {
     (count_of(str::from_utf8(&body).expect("text")), version)
 }
 
+/// Adds one, unless somebody else is faster.
+fn count_once(store: &LocalStore) -> Option<u64> {
+    let (count, version) = read(store);
+    let (to, next) = (COUNTER.into(), body(count + 1).into());
+    match now(store.put_opts(&to, next, PutMode::Update(version).into())) {
+        Ok(_) => Some(count + 1),
+        Err(Error::Precondition { .. }) => None,
+        Err(error) => panic!("{error}"),
+    }
+}
+
 fn listed(store: &LocalStore, prefix: &str) -> Vec<Path> {
     let all = store.list(Some(&prefix.into())).map_ok(|meta| meta.location).try_collect();
     now(all).expect("it can be listed")
@@ -67,34 +78,43 @@ fn child() {
     let told = OpenOptions::new().append(true).create(true).open(root.join("told").join(&name));
     let mut told = told.expect("a file for the answers");
     let mine = Path::from(format!("d/of/{name}"));
-    while !root.join("stop").exists() {
-        let (count, version) = read(&store);
-        let mode = PutMode::Update(version);
-        match now(store.put_opts(&COUNTER.into(), body(count + 1).into(), mode.into())) {
-            Ok(_) => told.write_all(b"+").expect("a byte"),
-            Err(Error::Precondition { .. }) => {}
-            Err(error) => panic!("{error}"),
+    for round in 0_u64.. {
+        if root.join("stop").exists() {
+            break;
+        }
+        if count_once(&store).is_some() {
+            told.write_all(b"+").expect("a byte");
         }
         // What is overwritten all the time is there all the time.
         assert!(listed(&store, "d").contains(&COUNTER.into()));
-        match count % 3 {
+        match round % 3 {
             0 => now(store.delete(&mine)).expect("it is ours"),
-            _ => drop(now(store.put(&mine, body(count).into())).expect("it is ours")),
+            _ => drop(now(store.put(&mine, body(round).into())).expect("it is ours")),
         }
     }
 }
 
-fn spawn(root: &FilePath, durability: Durability) -> Child {
+/// A process that does not outlive its test.
+struct Counting(Child);
+
+impl Drop for Counting {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn spawn(root: &FilePath, durability: Durability) -> Counting {
     let durability = match durability {
         Durability::PowerLoss => "power loss",
         Durability::ProcessCrash => "process crash",
     };
-    Command::new(std::env::current_exe().expect("this binary"))
+    let child = Command::new(std::env::current_exe().expect("this binary"))
         .args(["--exact", "child", "--ignored", "--nocapture"])
         .envs([(ROOT, root.as_os_str()), (DURABILITY, durability.as_ref())])
         .stdout(Stdio::null())
-        .spawn()
-        .expect("a child")
+        .spawn();
+    Counting(child.expect("a child"))
 }
 
 fn was_killed(status: ExitStatus) -> bool {
@@ -111,20 +131,20 @@ fn count_and_kill(durability: Durability) {
     now(store.put(&COUNTER.into(), body(0).into())).expect("it is new");
     drop(store);
 
-    let mut children: Vec<Child> = (0..CHILDREN).map(|_| spawn(root, durability)).collect();
+    let mut children: Vec<Counting> = (0..CHILDREN).map(|_| spawn(root, durability)).collect();
     let mut random = 1_u64;
     for kill in 0..KILLS {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963);
         std::thread::sleep(Duration::from_micros(5_000 + (random >> 33) % 30_000));
         let fresh = spawn(root, durability);
         let mut old = std::mem::replace(&mut children[kill % CHILDREN], fresh);
-        old.kill().expect("it can be killed");
-        let status = old.wait().expect("it ends");
+        old.0.kill().expect("it can be killed");
+        let status = old.0.wait().expect("it ends");
         assert!(was_killed(status), "a child failed: {status}");
     }
     fs::write(root.join("stop"), "").expect("a file");
     for mut child in children {
-        let status = child.wait().expect("it ends");
+        let status = child.0.wait().expect("it ends");
         assert!(status.success(), "a child failed: {status}");
     }
 
@@ -166,10 +186,7 @@ fn threads_with_stores_of_their_own_exclude_each_other() {
     let count = |store: &LocalStore| {
         let mut won = 0;
         while won < EACH {
-            let (count, version) = read(store);
-            let mode = PutMode::Update(version);
-            let (to, next) = (COUNTER.into(), body(count + 1).into());
-            won += u64::from(now(store.put_opts(&to, next, mode.into())).is_ok());
+            won += u64::from(count_once(store).is_some());
         }
     };
     std::thread::scope(|scope| {

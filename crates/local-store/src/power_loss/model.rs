@@ -120,7 +120,7 @@ impl Disk {
     /// The power losses that are possible; of very many a part, spread over all of them.
     pub(super) fn power_losses(&self) -> impl Iterator<Item = usize> + use<> {
         const MOST: usize = 32;
-        let names = self.names.values().map(|history| ways(history)).product::<usize>();
+        let names = self.names.values().map(ways).product::<usize>();
         let all = names * self.files.iter().map(Contents::ways).product::<usize>();
         let chosen = move |n: usize| match n {
             _ if all <= MOST => n,
