@@ -73,16 +73,23 @@ fn copy_bytes(file: &mut File, mut source: io::Take<&File>, to: u64) -> io::Resu
 
 /// Waits until the bytes of a file are on stable storage.
 pub(crate) fn sync_file(file: &File, path: &Path) -> Result<()> {
-    file.sync_all().map_err(Error::io("flush", path))?;
     record!(SyncFile(path));
-    Ok(())
+    flush(file, path)
 }
 
 /// Waits until the names in a directory are on stable storage.
 pub(crate) fn sync_directory(directory: &File, path: &Path) -> Result<()> {
-    directory.sync_all().map_err(Error::io("flush", path))?;
     record!(SyncDirectory(path));
-    Ok(())
+    flush(directory, path)
+}
+
+fn flush(file: &File, path: &Path) -> Result<()> {
+    // It was written down that there is a wait; thousands of real ones would tell no more.
+    #[cfg(test)]
+    if recorder::is_on() {
+        return Ok(());
+    }
+    file.sync_all().map_err(Error::io("flush", path))
 }
 
 /// Moves a file, over another one if there is one.

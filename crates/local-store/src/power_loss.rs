@@ -31,6 +31,11 @@ fn now<T>(future: impl Future<Output = T>) -> T {
     future.now_or_never().expect("a request in place is done in one poll")
 }
 
+/// In memory, where the system has a place for that: these tests need many directories and no disk.
+fn scratch() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a directory")
+}
+
 fn path(text: &str) -> Path {
     Path::parse(text).expect("a path")
 }
@@ -110,7 +115,7 @@ struct Recording {
 }
 
 fn recording(operation: Operation, options: Options) -> Recording {
-    let root = TempDir::new().expect("a directory");
+    let root = scratch();
     let mut disk = Disk::new();
     let ((store, before), events) = recorder::record(|| {
         let store = open(&root, POWER_LOSS);
@@ -165,7 +170,7 @@ fn a_killed_process_leaves_the_old_object_or_the_new_one_and_nothing_else() {
             let recording = recording(*operation, options);
             assert!(!recording.events.is_empty());
             for events in 0..=recording.events.len() {
-                let root = TempDir::new().expect("a directory");
+                let root = scratch();
                 recording.disk_after(events).build_running(root.path());
                 let store = open(&root, PROCESS_CRASH);
                 recording.judge(&state(&store), events, name);
@@ -182,7 +187,7 @@ fn a_power_loss_leaves_the_old_object_or_the_new_one_and_what_was_answered_stays
         for events in 0..=recording.events.len() {
             let disk = recording.disk_after(events);
             for choice in disk.power_losses() {
-                let root = TempDir::new().expect("a directory");
+                let root = scratch();
                 disk.build_after_power_loss(root.path(), choice);
                 recording.judge(&state(&open(&root, PROCESS_CRASH)), events, name);
             }
@@ -195,7 +200,7 @@ fn the_disk_that_forgets_would_show_a_store_that_does_not_wait() {
     let recording = recording(|store| put(store, "a", "new", PutMode::Overwrite), PROCESS_CRASH);
     let disk = recording.disk_after(recording.events.len());
     let survives = |choice| {
-        let root = TempDir::new().expect("a directory");
+        let root = scratch();
         disk.build_after_power_loss(root.path(), choice);
         let store = open(&root, PROCESS_CRASH);
         let body = now(async { store.get(&path("a")).await?.bytes().await });
@@ -264,13 +269,13 @@ fn no_power_loss_takes_back_what_a_reader_was_told() {
         for events in 0..=recording.events.len() {
             for (name, question) in QUESTIONS {
                 let mut disk = recording.disk_after(events);
-                let running = TempDir::new().expect("a directory");
+                let running = scratch();
                 disk.build_running(running.path());
                 let (told, more) = recorder::record(|| question(&open(&running, POWER_LOSS)));
                 let real = running.path().canonicalize().expect("it is there");
                 more.iter().for_each(|event| disk.apply(event, &real));
                 for choice in disk.power_losses() {
-                    let root = TempDir::new().expect("a directory");
+                    let root = scratch();
                     disk.build_after_power_loss(root.path(), choice);
                     let found = state(&open(&root, PROCESS_CRASH)).remove(&path("a"));
                     assert_eq!(

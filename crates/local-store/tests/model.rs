@@ -10,6 +10,7 @@ use object_store::{
     RenameTargetMode, UpdateVersion,
 };
 use proptest::prelude::*;
+use tempfile::TempDir;
 
 /// Names that are close to each other, or odd.
 const NAMES: [&str; 14] = [
@@ -104,8 +105,13 @@ fn told<T>(result: object_store::Result<T>) -> Told {
     }
 }
 
+/// In memory, where the system has a place for that: these tests need many directories and no disk.
+fn scratch() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a directory")
+}
+
 struct World {
-    directory: tempfile::TempDir,
+    directory: TempDir,
     store: LocalStore,
     model: BTreeMap<Path, Vec<u8>>,
     /// The tags of all versions that there have been.
@@ -114,14 +120,14 @@ struct World {
     bodies: u64,
 }
 
-fn open(directory: &tempfile::TempDir) -> LocalStore {
+fn open(directory: &TempDir) -> LocalStore {
     let options = Options { durability: Durability::ProcessCrash, ..Options::default() };
     LocalStore::open(directory.path(), options).expect("the store opens")
 }
 
 impl World {
     fn new() -> Self {
-        let directory = tempfile::tempdir().expect("a directory");
+        let directory = scratch();
         let store = open(&directory);
         Self { directory, store, model: BTreeMap::new(), tags: BTreeSet::new(), bodies: 0 }
     }

@@ -33,6 +33,11 @@ pub(crate) fn record<T>(what: impl FnOnce() -> T) -> (T, Vec<Event>) {
     (result, events.unwrap_or_default())
 }
 
+/// Whether somebody records.
+pub(super) fn is_on() -> bool {
+    RECORD.with(|record| record.borrow().is_some())
+}
+
 /// Writes an event down, if somebody records.
 pub(crate) fn note(event: impl FnOnce() -> Event) {
     RECORD.with(|record| {

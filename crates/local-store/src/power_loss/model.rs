@@ -94,7 +94,7 @@ impl Disk {
 
     /// Builds what is there while the machine runs.
     pub(super) fn build_running(&self, root: &Path) {
-        let last = |history: &History| *history.last().expect("never empty");
+        let last = |_: &Path, history: &History| *history.last().expect("never empty");
         self.build(root, last, |file| file.now.clone());
     }
 
@@ -107,7 +107,10 @@ impl Disk {
             choice.set(choice.get() / among);
             chosen
         };
-        let name = |history: &History| history[choose(ways(history))];
+        // From the newest to the durable one.
+        let name = |path: &Path, history: &History| {
+            history[history.len() - 1 - choose(ways(path, history))]
+        };
         let contents = |file: &Contents| match choose(file.ways()) {
             0 => file.durable.clone(),
             1 => file.now.clone(),
@@ -119,8 +122,8 @@ impl Disk {
 
     /// The power losses that are possible; of very many a part, spread over all of them.
     pub(super) fn power_losses(&self) -> impl Iterator<Item = usize> + use<> {
-        const MOST: usize = 32;
-        let names = self.names.values().map(ways).product::<usize>();
+        const MOST: usize = 64;
+        let names = self.names.iter().map(|(path, history)| ways(path, history)).product::<usize>();
         let all = names * self.files.iter().map(Contents::ways).product::<usize>();
         let chosen = move |n: usize| match n {
             _ if all <= MOST => n,
@@ -133,14 +136,15 @@ impl Disk {
     fn build(
         &self,
         root: &Path,
-        name: impl Fn(&History) -> Option<Node>,
+        name: impl Fn(&Path, &History) -> Option<Node>,
         contents: impl Fn(&Contents) -> Vec<u8>,
     ) {
         let contents: Vec<Vec<u8>> = self.files.iter().map(contents).collect();
         // A directory comes before what is in it. What is in a lost directory is lost.
         for (path, history) in &self.names {
+            let node = name(path, history);
             let path = root.join(path);
-            let node = name(history).filter(|_| path.parent().is_some_and(Path::exists));
+            let node = node.filter(|_| path.parent().is_some_and(Path::exists));
             match node {
                 Some(Node::Directory) => fs::create_dir(&path).expect("its parent is there"),
                 Some(Node::File(number)) => {
@@ -154,11 +158,10 @@ impl Disk {
     }
 }
 
-/// In how many ways a name may come out. One that was made and removed again, as those of staged
-/// files are, is taken to be gone; that it may be there, the killed processes show.
-fn ways(history: &History) -> usize {
-    let ephemeral = history.first() == Some(&None) && history.last() == Some(&None);
-    if ephemeral { 1 } else { history.len() }
+/// In how many ways a name may come out. In the staging area the newest stands for all: what may be
+/// left there, the killed processes show.
+fn ways(path: &Path, history: &History) -> usize {
+    if path.starts_with(".local-store/staging") { 1 } else { history.len() }
 }
 
 impl Contents {
