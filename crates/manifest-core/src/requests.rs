@@ -6,22 +6,27 @@
 //! exists" or "precondition failed" may be this very PUT, landed. Nothing here interprets a
 //! failure of a PUT: that is the business of whoever reads back.
 
+use std::collections::BTreeSet;
 use std::future::poll_fn;
+use std::ops::Range;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 use object_store::path::Path;
 use object_store::{
-    GetOptions, GetResult, ObjectStore, PutMode, PutOptions, PutPayload, UpdateVersion,
+    GetOptions, GetRange, GetResult, ObjectMeta, ObjectStore, PutMode, PutOptions, PutPayload,
+    UpdateVersion,
 };
 
 use crate::env::{BoxFuture, Env};
 use crate::error::Error;
 use crate::format::ObjectName;
+use crate::format::directory::RetiredKind;
 use crate::options::Options;
 
 /// Why a request has no good answer.
@@ -70,7 +75,9 @@ pub(crate) struct Requests {
     pub(crate) env: Arc<dyn Env>,
     prefix: Path,
     pub(crate) head: Path,
-    segments: Path,
+    pub(crate) segments: Path,
+    pub(crate) checkpoints: Path,
+    pub(crate) pins: Path,
     attempt_timeout: Duration,
     backoff_min: Duration,
     backoff_max: Duration,
@@ -88,6 +95,8 @@ impl Requests {
             env,
             head: prefix.clone().join("head"),
             segments: prefix.clone().join("seg"),
+            checkpoints: prefix.clone().join("ckpt"),
+            pins: prefix.clone().join("pin"),
             prefix,
             attempt_timeout: options.attempt_timeout,
             backoff_min: options.backoff_min,
@@ -95,9 +104,18 @@ impl Requests {
         }
     }
 
-    /// Where a segment is.
-    pub(crate) fn segment_path(&self, name: ObjectName) -> Path {
-        self.segments.clone().join(name.to_string())
+    /// Where a segment or a checkpoint is.
+    pub(crate) fn object_path(&self, kind: RetiredKind, name: ObjectName) -> Path {
+        let folder = match kind {
+            RetiredKind::Segment => &self.segments,
+            RetiredKind::Checkpoint => &self.checkpoints,
+        };
+        folder.clone().join(name.to_string())
+    }
+
+    /// Where the pin of a process is.
+    pub(crate) fn pin_path(&self, process: u128) -> Path {
+        self.pins.clone().join(format!("{process:032x}"))
     }
 
     /// Where a probe's scratch object is.
@@ -131,9 +149,22 @@ impl Requests {
         path: &Path,
         if_none_match: Option<String>,
     ) -> Result<Fetched, Failure> {
+        self.fetch(path, GetOptions { if_none_match, ..GetOptions::default() }).await
+    }
+
+    /// One GET of these bytes of an object, or of all.
+    pub(crate) async fn get_part(
+        &self,
+        path: &Path,
+        range: Option<Range<u64>>,
+    ) -> Result<Fetched, Failure> {
+        let range = range.map(GetRange::Bounded);
+        self.fetch(path, GetOptions { range, ..GetOptions::default() }).await
+    }
+
+    async fn fetch(&self, path: &Path, options: GetOptions) -> Result<Fetched, Failure> {
         let mut limit = Limit::new(self);
         let opened = {
-            let options = GetOptions { if_none_match, ..GetOptions::default() };
             let mut request = (*self.store).get_opts(path, options);
             // Taken apart where it arrives: the whole answer is large, and moving it is slow.
             poll_fn(|cx| limit.race(cx, |cx| request.as_mut().poll(cx).map(Opened::of))).await?
@@ -163,6 +194,49 @@ impl Requests {
         let mut request = pin!(self.store.delete(path));
         let mut limit = Limit::new(self);
         poll_fn(|cx| limit.race(cx, |cx| request.as_mut().poll(cx).map_err(store))).await
+    }
+
+    /// One LIST: everything in a folder. The time limit is for each answer of the store, because a
+    /// long listing comes in pages.
+    pub(crate) async fn list(&self, folder: &Path) -> Result<Vec<ObjectMeta>, Failure> {
+        let mut listing = self.store.list(Some(folder));
+        let mut found = Vec::new();
+        loop {
+            let mut limit = Limit::new(self);
+            let next = poll_fn(|cx| {
+                limit.race(cx, |cx| {
+                    listing.as_mut().poll_next(cx).map(Option::transpose).map_err(store)
+                })
+            });
+            match next.await? {
+                Some(meta) => found.push(meta),
+                None => return Ok(found),
+            }
+        }
+    }
+
+    /// Deletes objects, in as few requests as the store allows. Returns those that are gone for
+    /// sure.
+    pub(crate) async fn delete_all(&self, paths: Vec<Path>) -> BTreeSet<Path> {
+        let asked: Vec<Path> = paths.clone();
+        let stream = futures_util::stream::iter(paths.into_iter().map(Ok)).boxed();
+        let mut answers = self.store.delete_stream(stream);
+        let mut gone = BTreeSet::new();
+        // Answers come in the order of the paths.
+        let mut asked = asked.into_iter();
+        loop {
+            let mut limit = Limit::new(self);
+            let next = poll_fn(|cx| limit.race(cx, |cx| answers.as_mut().poll_next(cx).map(Ok)));
+            let Ok(Some(answer)) = next.await else {
+                return gone;
+            };
+            let path = asked.next();
+            match answer {
+                Ok(path) => gone.insert(path),
+                Err(object_store::Error::NotFound { .. }) => path.is_some_and(|it| gone.insert(it)),
+                Err(_) => false,
+            };
+        }
     }
 
     /// How long to wait before try number `tries` + 1: uniform below a bound that doubles with
@@ -240,9 +314,11 @@ impl Opened {
     fn of(answer: object_store::Result<GetResult>) -> Result<Self, Failure> {
         match answer {
             Ok(mut answer) => {
+                // Of the part that was asked for, which is all of it without a range.
+                let size = answer.range.end.saturating_sub(answer.range.start);
                 let meta = &mut answer.meta;
                 let (e_tag, version) = (meta.e_tag.take(), meta.version.take());
-                let (size, tag) = (meta.size, UpdateVersion { e_tag, version });
+                let tag = UpdateVersion { e_tag, version };
                 Ok(Opened::Body(answer.into_stream(), size, tag))
             }
             Err(object_store::Error::NotModified { .. }) => Ok(Opened::NotModified),

@@ -18,12 +18,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use object_store::UpdateVersion;
 
-use super::{Commit, Slot, Work};
+use super::filling::{Filled, Filling, Fit, NewSegment};
+use super::{Commit, EditWork, Work};
+use crate::edit::Draft;
 use crate::env::random_u128;
 use crate::error::{Error, Limit};
+use crate::format::directory::Directory;
 use crate::format::head::{Head, HeadWriter};
-use crate::format::record::Op;
-use crate::history::History;
+use crate::history::{Found, History};
 use crate::index::Index;
 use crate::inner::{Inner, lock};
 use crate::range::KeyRange;
@@ -35,82 +37,110 @@ use crate::steps::*;
 pub(super) struct Attempt {
     pub(super) base: Arc<UpdateVersion>,
     pub(super) base_version: u64,
+    /// A segment that the head names and that is not written yet.
+    pub(super) segment: Option<NewSegment>,
     pub(super) next: Arc<Head>,
     /// The transactions in it and their seqs.
     pub(super) carried: Vec<(Work, u64)>,
 }
 
+/// What became of a batch that was validated.
+#[derive(Debug)]
+pub(super) enum Built {
+    /// There is nothing to send.
+    Nothing,
+    /// A head to send.
+    Head(Attempt),
+    /// The first transaction does not fit, and the head names as many segments as it can.
+    NoRoom,
+}
+
+/// Whether there is something to do about a head without room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Room {
+    #[default]
+    CanBeMade,
+    /// What does not fit is refused.
+    IsFinal,
+}
+
 /// What the transactions before this one in the same batch change: the keys, and whether each is
 /// present after it.
-type Changes = BTreeMap<Bytes, bool>;
+pub(super) type Changes = BTreeMap<Bytes, bool>;
 
 impl Attempt {
     /// Validates the batch against the newest state and builds the head that commits what
-    /// survives. Those that cannot be committed get their outcome here; those that do not fit, and
-    /// those that wait for what becomes of an earlier one, stay in `batch`, in their order. `None`
-    /// if nothing survives.
-    pub(super) fn build(inner: &Inner, batch: &mut Vec<Work>) -> Option<Attempt> {
+    /// survives, with the edits that apply. Those that cannot be committed get their outcome here;
+    /// those that do not fit, and those that wait for what becomes of an earlier one, stay in
+    /// `batch`, in their order. Edits stay in `edits` until a head has them.
+    pub(super) fn build(
+        inner: &Inner,
+        batch: &mut Vec<Work>,
+        edits: &mut Vec<EditWork>,
+        room: Room,
+    ) -> Built {
         step!(COMMIT_VALIDATE);
-        let several = batch.len() > 1;
-        let room = batch.iter().map(|work| work.encoded_len).sum();
-        let max = inner.options.head_limit_bytes;
         let mut state = lock(&inner.state);
-        let mut writer = None;
-        let mut changes = Changes::new();
-        let mut carried = Vec::new();
+        let base = Arc::clone(&state.head);
+        let mut draft = Draft::of(&base, inner.options.head_limit_bytes);
+        let has_edits = settle_edits(edits, &base, &mut draft);
+        let mut filling = Filling::new(inner, draft, batch);
         let mut later = Vec::new();
-        let mut full = false;
-        for work in batch.drain(..) {
-            if full {
-                later.push(work);
-                continue;
-            }
+        let mut no_room = false;
+        let mut waiting = batch.drain(..);
+        for work in waiting.by_ref() {
             if work.slot.is_withdrawn() {
                 work.withdraw(&mut state);
                 continue;
             }
-            if let Err(conflict) = validate(&work, &state.index) {
-                step!(COMMIT_CONFLICT);
-                work.finish(&mut state, Err(conflict));
+            if let Err(refused) = validate(&work, &state.index, filling.directory()) {
+                work.finish(&mut state, Err(refused));
                 continue;
             }
-            if reads_changed(&work, &changes) {
+            if reads_changed(&work, filling.changes()) {
                 step!(COMMIT_DEFERRED);
                 later.push(work);
                 continue;
             }
-            // Only now, because a batch that is refused as a whole needs none.
-            let writer = writer.get_or_insert_with(|| start_head(inner, &mut state, room));
-            let size = writer.len() + work.encoded_len;
-            if size > max && carried.is_empty() {
-                step!(COMMIT_HEAD_FULL);
-                work.finish(&mut state, Err(Error::TooLarge { limit: Limit::Head, size, max }));
-                continue;
+            match filling.fit(&mut state.ready, work.encoded_len) {
+                Fit::Yes => filling.push(&state.index, work),
+                Fit::NextHead => {
+                    step!(COMMIT_BATCH_SPLIT);
+                    later.push(work);
+                    break;
+                }
+                Fit::No { .. } if room == Room::CanBeMade => {
+                    no_room = true;
+                    later.push(work);
+                    break;
+                }
+                Fit::No { size } => {
+                    step!(COMMIT_HEAD_FULL);
+                    let max = inner.options.head_limit_bytes;
+                    let error = Error::TooLarge { limit: Limit::Head, size, max };
+                    work.finish(&mut state, Err(error));
+                }
             }
-            if size > max {
-                step!(COMMIT_BATCH_SPLIT);
-                full = true;
-                later.push(work);
-                continue;
-            }
-            let seq = writer.push(work.slot.id, &work.ops, &work.metadata);
-            if several {
-                note_changes(&mut changes, &state.index, &work.ops);
-            }
-            carried.push((work, seq));
         }
-        batch.append(&mut later);
-        if carried.len() > 1 {
-            step!(COMMIT_BATCHED);
+        later.extend(waiting);
+        *batch = later;
+        match filling.finish(&mut state.ready, has_edits) {
+            Some(Filled { head, segment, carried }) => {
+                let (base, base_version) = (Arc::clone(&state.tag), state.head.header.version);
+                Built::Head(Attempt { base, base_version, segment, next: Arc::new(head), carried })
+            }
+            None if no_room => Built::NoRoom,
+            None => Built::Nothing,
         }
-        let writer = writer.filter(|_| !carried.is_empty())?;
-        let (base, base_version) = (Arc::clone(&state.tag), state.head.header.version);
-        Some(Attempt { base, base_version, next: Arc::new(writer.finish()), carried })
     }
 
-    /// Whether its transactions are in the history. They are in one head: one is all.
-    pub(super) fn is_in(&self, history: &History) -> bool {
-        self.carried.first().is_some_and(|(work, _)| history.seq_of(work.slot.id).is_some())
+    /// What the history says of its transactions. They are in one head, one is all; and the last
+    /// of them is the one that even a folded history names.
+    pub(super) fn find_in(&self, history: &History) -> Found {
+        match self.carried.last() {
+            Some((work, seq)) => history.find(work.id, *seq),
+            None => Found::Absent,
+        }
     }
 
     /// The store has this head: takes it over into the state, and tells everybody in it.
@@ -128,8 +158,8 @@ impl Attempt {
             for op in work.ops {
                 state.index.apply(op, seq);
             }
-            state.history.insert(work.slot.id, seq);
-            work.slot.finish(Ok(Commit { id: work.slot.id, seq }));
+            state.history.insert(work.id, seq);
+            work.slot.finish(Ok(Commit { id: work.id, seq }));
         }
         state.adopt(self.next, Arc::new(tag));
         state.confirm(sent_at);
@@ -141,10 +171,10 @@ impl Attempt {
     }
 
     /// Ends all with the same error, each its own.
-    pub(super) fn fail(self, inner: &Inner, error: impl Fn(&Slot) -> Error) {
+    pub(super) fn fail(self, inner: &Inner, error: impl Fn(&Work) -> Error) {
         let mut state = lock(&inner.state);
         for (work, _) in self.carried {
-            let error = error(&work.slot);
+            let error = error(&work);
             work.finish(&mut state, Err(error));
         }
     }
@@ -170,29 +200,51 @@ impl Attempt {
 
 fn finish_committed(state: &mut State, carried: Vec<(Work, u64)>) {
     for (work, seq) in carried {
-        let id = work.slot.id;
+        let id = work.id;
         work.finish(state, Ok(Commit { id, seq }));
     }
 }
 
-/// The successor of the newest head, without records yet; with a sealed segment in place of the
-/// records that it holds, if one is ready and still fits.
-fn start_head(inner: &Inner, state: &mut State, room: usize) -> HeadWriter {
-    let nonce = random_u128(&*inner.requests.env);
-    if let Some(sealed) = &state.sealed {
-        if sealed.continues(&state.head) {
-            step!(SEAL_PUBLISH);
-            let (reference, len) = (sealed.reference, sealed.tail_len);
-            return HeadWriter::follow_sealed(&state.head, nonce, reference, len, room);
+/// Edits that the base has, or that it rules out, get their outcome; those that apply go into the
+/// draft. Whether there are any.
+fn settle_edits(edits: &mut Vec<EditWork>, base: &Arc<Head>, draft: &mut Draft<'_>) -> bool {
+    edits.retain(|work| {
+        if work.slot.is_withdrawn() {
+            return false;
         }
-        step!(SEAL_OUTDATED);
-        state.sealed = None;
+        if work.edit.is_done(base) {
+            work.slot.finish(Ok(Ok(Arc::clone(base))));
+            return false;
+        }
+        match work.edit.apply(draft) {
+            Ok(()) => true,
+            Err(refusal) => {
+                work.slot.finish(Ok(Err(refusal)));
+                false
+            }
+        }
+    });
+    !edits.is_empty()
+}
+
+/// Its role is still its own, and nothing that the transaction read has been changed by a commit
+/// after its base.
+fn validate(work: &Work, index: &Index, directory: &Directory) -> Result<(), Error> {
+    if let Some(claim) = &work.claim
+        && let Err(refusal) = claim.check(directory)
+    {
+        step!(COMMIT_FENCED);
+        return Err(refusal.error());
     }
-    HeadWriter::follow(&state.head, nonce, room)
+    let unchanged = validate_reads(work, index);
+    if unchanged.is_err() {
+        step!(COMMIT_CONFLICT);
+    }
+    unchanged
 }
 
 /// Nothing that the transaction read has been changed by a commit after its base.
-fn validate(work: &Work, index: &Index) -> Result<(), Error> {
+fn validate_reads(work: &Work, index: &Index) -> Result<(), Error> {
     for key in &work.reads {
         if let Some(seq) = index.changed_since(key, work.base) {
             return Err(Error::Conflict { key: key.clone(), seq });
@@ -213,30 +265,4 @@ fn reads_changed(work: &Work, changes: &Changes) -> bool {
     }
     let in_range = |range: &KeyRange| changes.range::<[u8], _>(range.bounds()).next().is_some();
     work.reads.iter().any(|key| changes.contains_key(key)) || work.ranges.iter().any(in_range)
-}
-
-/// Adds what a transaction changes. As everywhere, deleting what is absent changes nothing.
-fn note_changes(changes: &mut Changes, index: &Index, ops: &[Op]) {
-    for op in ops {
-        match op {
-            Op::Put { key, .. } => {
-                changes.insert(key.clone(), true);
-            }
-            Op::Delete { key } => {
-                let noted = changes.get(key).copied();
-                if noted.unwrap_or_else(|| index.is_present(key)) {
-                    changes.insert(key.clone(), false);
-                }
-            }
-            Op::DeleteRange { start, end } => {
-                let range = KeyRange { start: start.clone(), end: end.clone() };
-                for (_, present) in changes.range_mut::<[u8], _>(range.bounds()) {
-                    *present = false;
-                }
-                for key in index.present(&range) {
-                    changes.entry(key.clone()).or_insert(false);
-                }
-            }
-        }
-    }
 }

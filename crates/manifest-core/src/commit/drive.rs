@@ -17,14 +17,17 @@ use std::time::Duration;
 
 use object_store::{PutMode, UpdateVersion};
 
-use super::Work;
-use super::batch::Attempt;
+use super::batch::{Attempt, Built, Room};
+use super::{EditWork, Work};
 use crate::error::Error;
-use crate::inner::{HeadAnswer, Inner, lock};
+use crate::fold;
+use crate::history::Found;
+use crate::inner::{HeadAnswer, Inner, Unresolved, lock};
 use crate::options::Ambiguity;
 use crate::patience::RefreshError;
 use crate::planted::PlantedBug;
 use crate::requests::Failure;
+use crate::state::Parts;
 use crate::steps::*;
 
 /// The state of the batch that is being committed. It outlives the future that drives it.
@@ -32,7 +35,11 @@ use crate::steps::*;
 pub(crate) struct Leader {
     /// Transactions of this batch that are not built into the attempt in flight.
     batch: Vec<Work>,
+    /// Edits that no head that was seen has yet.
+    edits: Vec<EditWork>,
     in_flight: Option<InFlight>,
+    /// Whether a full head was dealt with already.
+    room: Room,
     deadline: Duration,
     /// Tries that did not land: the exponent of the back-off.
     tries: u32,
@@ -67,6 +74,17 @@ enum Phase {
     Sent,
 }
 
+/// What sending an attempt came to.
+#[derive(Debug)]
+enum Sent {
+    /// The store has the head.
+    Yes(UpdateVersion),
+    /// Only reading the head tells.
+    Maybe,
+    /// The segment before it could not be written, so the head was not sent.
+    No,
+}
+
 /// What reading the head says about a PUT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
@@ -83,12 +101,12 @@ impl Leader {
     pub(super) async fn run_batch(&mut self, inner: &Inner) {
         if self.in_flight.is_some() {
             step!(COMMIT_TAKEN_OVER);
-        } else if self.batch.is_empty() {
+        } else if self.batch.is_empty() && self.edits.is_empty() {
             self.wait_for_window(inner).await;
             self.take_queue(inner);
         }
         self.renew(inner);
-        while self.in_flight.is_some() || self.build(inner) {
+        while self.in_flight.is_some() || self.build(inner).await {
             self.advance(inner).await;
         }
     }
@@ -113,6 +131,7 @@ impl Leader {
         let mut queue = lock(&inner.queue);
         let count = queue.waiting.len().min(inner.options.max_batch);
         self.batch.extend(queue.waiting.drain(..count));
+        self.edits.append(&mut queue.edits);
         drop(queue);
         let limit = inner.options.commit_deadline;
         let is_late = |work: &Work| now.saturating_sub(work.queued_at) > limit;
@@ -131,17 +150,24 @@ impl Leader {
         self.tries = 0;
         self.last_failure = None;
         self.missing_in = None;
+        self.room = Room::default();
     }
 
     /// Builds the next attempt of the batch. Whether there is one.
-    fn build(&mut self, inner: &Inner) -> bool {
-        while !self.batch.is_empty() && self.in_flight.is_none() {
-            let attempt = Attempt::build(inner, &mut self.batch);
-            self.in_flight = attempt.map(|attempt| InFlight {
-                attempt,
-                purpose: Purpose::Commit,
-                phase: Phase::Ready,
-            });
+    async fn build(&mut self, inner: &Inner) -> bool {
+        while self.in_flight.is_none() && !(self.batch.is_empty() && self.edits.is_empty()) {
+            match Attempt::build(inner, &mut self.batch, &mut self.edits, self.room) {
+                Built::Head(attempt) => {
+                    let (purpose, phase) = (Purpose::Commit, Phase::Ready);
+                    self.in_flight = Some(InFlight { attempt, purpose, phase });
+                }
+                Built::Nothing => {}
+                Built::NoRoom => {
+                    // Whatever comes of it: next time what does not fit is refused.
+                    self.room = Room::IsFinal;
+                    Box::pin(fold::make_room(inner)).await;
+                }
+            }
         }
         self.in_flight.is_some()
     }
@@ -149,9 +175,10 @@ impl Leader {
     /// One step of the attempt in flight: send it, or find out about it and act accordingly.
     async fn advance(&mut self, inner: &Inner) {
         match self.send_if_ready(inner).await {
-            Some(tag) => self.acknowledge(inner, tag),
+            Sent::Yes(tag) => self.acknowledge(inner, tag),
             // Rare, and large: in a box, so that the future around it stays small.
-            None => Box::pin(self.find_out(inner)).await,
+            Sent::Maybe => Box::pin(self.find_out(inner)).await,
+            Sent::No => Box::pin(self.start_over(inner)).await,
         }
     }
 
@@ -172,11 +199,19 @@ impl Leader {
         }
     }
 
-    /// Sends the head if it is to be sent. `Some` if the store says that it did it.
-    async fn send_if_ready(&mut self, inner: &Inner) -> Option<UpdateVersion> {
-        let in_flight = self.in_flight.as_mut()?;
-        if in_flight.phase != Phase::Ready {
-            return None;
+    /// Sends the head if it is to be sent, after the segment that it names for the first time.
+    async fn send_if_ready(&mut self, inner: &Inner) -> Sent {
+        let Some(in_flight) = self.in_flight.as_mut().filter(|it| it.phase == Phase::Ready) else {
+            return Sent::Maybe;
+        };
+        if let Some(segment) = &in_flight.attempt.segment {
+            step!(COMMIT_PUT_SEGMENT);
+            let written = inner.requests.put(&segment.path, segment.bytes.clone(), PutMode::Create);
+            if let Err(failure) = written.await {
+                self.last_failure = Some(failure);
+                return Sent::No;
+            }
+            in_flight.attempt.segment = None;
         }
         // From here on, whatever happens to this future, only the store knows.
         in_flight.phase = Phase::Sent;
@@ -189,11 +224,12 @@ impl Leader {
         let body = in_flight.attempt.next.bytes().clone();
         step!(COMMIT_PUT_HEAD);
         match inner.requests.put(&inner.requests.head, body, mode).await {
+            Ok(tag) if tag.e_tag.is_some() => Sent::Yes(tag),
             // Without a tag the next conditional PUT could not be made: read it back.
-            Ok(tag) => tag.e_tag.is_some().then_some(tag),
+            Ok(_) => Sent::Maybe,
             Err(failure) => {
                 self.last_failure = Some(failure);
-                None
+                Sent::Maybe
             }
         }
     }
@@ -206,18 +242,19 @@ impl Leader {
         let attempt = &in_flight.attempt;
         step!(COMMIT_RESOLVE);
         let tag = attempt.base.e_tag.clone();
-        match inner.refresh(tag, self.deadline, &mut Vec::new()).await {
+        match inner.refresh(tag, self.deadline, &mut Parts::default()).await {
             Ok(HeadAnswer::Same) => Verdict::StillOpen,
             Ok(HeadAnswer::Installed) => {
                 let state = lock(&inner.state);
                 if state.head.header.version <= attempt.base_version {
-                    Verdict::StillOpen
-                } else if attempt.is_in(&state.history)
-                    && !inner.bugs.is(PlantedBug::AmbiguousRetryRecommit)
-                {
-                    Verdict::Landed
-                } else {
-                    Verdict::LostRace
+                    return Verdict::StillOpen;
+                }
+                match attempt.find_in(&state.history) {
+                    Found::At(_) if !inner.bugs.is(PlantedBug::AmbiguousRetryRecommit) => {
+                        Verdict::Landed
+                    }
+                    Found::At(_) | Found::Absent => Verdict::LostRace,
+                    Found::CannotTell => Verdict::HistoryGone,
                 }
             }
             Err(RefreshError::Failed(failure)) => {
@@ -280,13 +317,31 @@ impl Leader {
             step!(COMMIT_DEADLINE);
             return self.refuse(inner, attempt);
         }
-        // Back into the batch, among those that did not fit or waited for them, in their order.
-        self.batch.splice(..0, attempt.carried.into_iter().map(|(work, _)| work));
-        self.batch.sort_by_key(|work| work.slot.id.wseq);
+        self.take_back(attempt);
         self.tries += 1;
         if self.tries > 1 {
             self.back_off(inner).await;
         }
+    }
+
+    /// The head was not sent. It is built anew, because the name of its segment is used up.
+    async fn start_over(&mut self, inner: &Inner) {
+        let Some(InFlight { attempt, .. }) = self.in_flight.take() else {
+            return;
+        };
+        if inner.requests.env.now() >= self.deadline {
+            step!(COMMIT_DEADLINE);
+            return self.refuse(inner, attempt);
+        }
+        self.take_back(attempt);
+        self.tries += 1;
+        self.back_off(inner).await;
+    }
+
+    /// Back into the batch, among those that did not fit or waited for them, in their order.
+    fn take_back(&mut self, attempt: Attempt) {
+        self.batch.splice(..0, attempt.carried.into_iter().map(|(work, _)| work));
+        self.batch.sort_by_key(|work| work.id.wseq);
     }
 
     /// The outcome is open. Goes on in `phase` after a wait, or ends it at the deadline.
@@ -320,6 +375,7 @@ impl Leader {
         step!(COMMIT_BURN);
         if let Some(head) = in_flight.attempt.burning(inner) {
             in_flight.attempt.next = head;
+            in_flight.attempt.segment = None;
             in_flight.phase = Phase::Ready;
         }
         // If the head was seen to move on meanwhile, reading it tells the outcome.
@@ -333,10 +389,13 @@ impl Leader {
             return;
         };
         step!(COMMIT_UNKNOWN);
-        let base = attempt.base_version;
-        let unresolved = attempt.carried.iter().map(|(work, _)| (work.slot.id.wseq, base));
+        let base_version = attempt.base_version;
+        let unresolved = attempt.carried.iter();
+        let unresolved =
+            unresolved.map(|(work, seq)| (work.id.wseq, Unresolved { base_version, seq: *seq }));
         lock(&inner.unresolved).extend(unresolved);
-        attempt.fail(inner, |slot| Error::OutcomeUnknown { id: slot.id });
+        attempt.fail(inner, |work| Error::OutcomeUnknown { id: work.id });
+        self.give_edits_up();
         self.renew(inner);
     }
 
@@ -350,7 +409,16 @@ impl Leader {
     fn refuse(&mut self, inner: &Inner, attempt: Attempt) {
         let error = self.unavailable();
         attempt.fail(inner, |_| error.clone());
+        self.give_edits_up();
         self.renew(inner);
+    }
+
+    /// Whoever wants these edits looks at the head, and asks again.
+    fn give_edits_up(&mut self) {
+        for work in self.edits.drain(..) {
+            let error = self.last_failure.clone().unwrap_or(Failure::TimedOut);
+            work.slot.finish(Err(error.unavailable("maintenance")));
+        }
     }
 
     fn unavailable(&self) -> Error {

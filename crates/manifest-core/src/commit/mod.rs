@@ -9,24 +9,33 @@
 //! future is dropped, with the PUT in any state, the next leader finds the attempt and reads its
 //! outcome back before it does anything else.
 //!
-//! - `mod.rs`: the queue, the waiting, the outcome.
-//! - `batch.rs`: validation, and building the next head.
+//! Edits of the head ([`crate::edit`]) that somebody waits for go the same way, and share the PUT
+//! with the transactions that wait at the same time.
+//!
+//! - `mod.rs`: the queue and the waiting.
+//! - `slot.rs`: where an outcome is left.
+//! - `batch.rs`: validation.
+//! - `filling.rs`: building the next head.
 //! - `drive.rs`: sending it and finding out what became of it.
 
 mod batch;
 mod drive;
+mod filling;
+mod slot;
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::edit::{Claim, Edit, Refusal};
 use crate::env::BoxFuture;
 use crate::error::Error;
 use crate::format::CommitId;
+use crate::format::head::Head;
 use crate::format::record::{self, Op};
 use crate::inner::{Inner, lock};
 use crate::range::KeyRange;
@@ -35,6 +44,7 @@ use crate::steps::*;
 use crate::transaction::Transaction;
 
 pub(crate) use drive::Leader;
+use slot::Slot;
 
 /// A transaction that is committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,17 +55,20 @@ pub struct Commit {
     pub seq: u64,
 }
 
-/// Transactions that wait for the next batch, in order of their wseq.
+/// What waits for the next batch.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
+    /// In order of their wseq.
     waiting: VecDeque<Work>,
+    edits: Vec<EditWork>,
     last_wseq: u64,
 }
 
 /// A transaction on its way. Whoever leads owns it; the one who waits for it shares only its slot.
 #[derive(Debug)]
 pub(crate) struct Work {
-    slot: Arc<Slot>,
+    id: CommitId,
+    slot: Arc<Slot<Commit>>,
     /// The seq that it read at. It stays registered as a reader in the index until the work is
     /// done, because validating it needs the marks of what was deleted since.
     base: u64,
@@ -63,8 +76,17 @@ pub(crate) struct Work {
     ranges: Vec<KeyRange>,
     ops: Vec<Op>,
     metadata: Bytes,
+    /// The role that it is committed under.
+    claim: Option<Claim>,
     encoded_len: usize,
     queued_at: Duration,
+}
+
+/// An edit of the head that somebody waits for.
+#[derive(Debug)]
+pub(crate) struct EditWork {
+    slot: Arc<Slot<Published>>,
+    edit: Edit,
 }
 
 impl Work {
@@ -80,48 +102,6 @@ impl Work {
     }
 }
 
-/// Where the outcome of a transaction is left for the one who waits.
-#[derive(Debug)]
-pub(crate) struct Slot {
-    id: CommitId,
-    outcome: Mutex<Outcome>,
-}
-
-#[derive(Debug)]
-enum Outcome {
-    Waiting,
-    /// Nobody waits any more: it need not be sent if it has not been.
-    Withdrawn,
-    Done(Result<Commit, Error>),
-}
-
-impl Slot {
-    fn finish(&self, result: Result<Commit, Error>) {
-        *lock(&self.outcome) = Outcome::Done(result);
-    }
-
-    /// Nobody waits any more. Whether it has no outcome yet.
-    fn withdraw(&self) -> bool {
-        let mut outcome = lock(&self.outcome);
-        let waits = matches!(*outcome, Outcome::Waiting);
-        if waits {
-            *outcome = Outcome::Withdrawn;
-        }
-        waits
-    }
-
-    fn is_withdrawn(&self) -> bool {
-        matches!(*lock(&self.outcome), Outcome::Withdrawn)
-    }
-
-    fn result(&self) -> Option<Result<Commit, Error>> {
-        match &*lock(&self.outcome) {
-            Outcome::Done(result) => Some(result.clone()),
-            _ => None,
-        }
-    }
-}
-
 /// A transaction that has its id and its place in the queue. Await it to commit.
 ///
 /// Dropping it withdraws the transaction, unless its request may be under way already: then its
@@ -129,7 +109,8 @@ impl Slot {
 #[must_use = "a submitted transaction is only driven by awaiting it"]
 pub struct Pending {
     inner: Arc<Inner>,
-    slot: Arc<Slot>,
+    id: CommitId,
+    slot: Arc<Slot<Commit>>,
     drive: BoxFuture<'static, Result<Commit, Error>>,
     is_done: bool,
 }
@@ -137,41 +118,62 @@ pub struct Pending {
 impl Pending {
     pub(crate) fn enqueue(transaction: Transaction) -> Self {
         let read_only = transaction.is_read_only();
-        let Transaction { base, reads, ranges, ops, metadata } = transaction;
+        let Transaction { base, reads, ranges, ops, metadata, claim } = transaction;
         let inner = Arc::clone(base.inner());
         let encoded_len = record::encoded_len(&ops, &metadata);
         let queued_at = inner.requests.env.now();
         let mut queue = lock(&inner.queue);
         queue.last_wseq += 1;
         let id = CommitId { writer: inner.writer, wseq: queue.last_wseq };
-        let slot = Arc::new(Slot { id, outcome: Mutex::new(Outcome::Waiting) });
+        let slot = Arc::default();
         let drive: BoxFuture<'static, _> = if read_only {
             Box::pin(std::future::ready(Ok(Commit { id, seq: base.seq() })))
         } else {
             queue.waiting.push_back(Work {
+                id,
                 slot: Arc::clone(&slot),
                 base: base.into_registered_seq(),
                 reads,
                 ranges,
                 ops,
                 metadata,
+                claim,
                 encoded_len,
                 queued_at,
             });
             Box::pin(wait_or_lead(Arc::clone(&inner), Arc::clone(&slot)))
         };
         drop(queue);
-        Self { inner, slot, drive, is_done: false }
+        Self { inner, id, slot, drive, is_done: false }
     }
 
     /// The id that the transaction is committed under.
     pub fn id(&self) -> CommitId {
-        self.slot.id
+        self.id
     }
 }
 
+/// What became of an edit: a head that has it, or why none ever will.
+pub(crate) type Published = Result<Arc<Head>, Refusal>;
+
+/// Puts an edit into the next head, which may be one of its own. Returns a head that has it.
+///
+/// Dropping the future withdraws the edit unless its PUT may be under way. Asking again is always
+/// safe.
+///
+/// # Errors
+/// [`Error::Unavailable`]: it may or may not be in.
+pub(crate) async fn publish(inner: &Arc<Inner>, edit: Edit) -> Result<Published, Error> {
+    let slot = Arc::new(Slot::default());
+    lock(&inner.queue).edits.push(EditWork { slot: Arc::clone(&slot), edit });
+    let guard = slot::WithdrawOnDrop(&slot);
+    let result = wait_or_lead(Arc::clone(inner), Arc::clone(&slot)).await;
+    drop(guard);
+    result
+}
+
 /// Waits for the outcome of a slot, and does the work for everybody if it is this one's turn.
-async fn wait_or_lead(inner: Arc<Inner>, slot: Arc<Slot>) -> Result<Commit, Error> {
+async fn wait_or_lead<T: Clone>(inner: Arc<Inner>, slot: Arc<Slot<T>>) -> Result<T, Error> {
     step!(COMMIT_QUEUED);
     let mut leader = match inner.leader.try_lock() {
         Ok(leader) => leader,
@@ -203,8 +205,8 @@ impl Drop for Pending {
             return;
         }
         let mut queue = lock(&self.inner.queue);
-        let wseq = self.slot.id.wseq;
-        let found = queue.waiting.binary_search_by_key(&wseq, |work| work.slot.id.wseq);
+        let wseq = self.id.wseq;
+        let found = queue.waiting.binary_search_by_key(&wseq, |work| work.id.wseq);
         let work = found.ok().and_then(|place| queue.waiting.remove(place));
         drop(queue);
         if let Some(work) = work {
@@ -215,6 +217,6 @@ impl Drop for Pending {
 
 impl std::fmt::Debug for Pending {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pending").field("id", &self.slot.id).finish_non_exhaustive()
+        f.debug_struct("Pending").field("id", &self.id).finish_non_exhaustive()
     }
 }

@@ -9,6 +9,10 @@ use super::{Cursor, Damage, expect};
 
 /// Bytes of a segment's reference, and of a checkpoint's.
 pub(crate) const SEGMENT_REF_LEN: usize = 76;
+/// Bytes of a role with an empty name.
+pub(crate) const ROLE_LEN: usize = 26;
+/// Bytes of a retired name.
+pub(crate) const RETIRED_LEN: usize = 33;
 /// Segments that a head may name.
 pub(crate) const MAX_SEGMENTS: usize = 16;
 
@@ -83,6 +87,10 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
+    /// Nothing at all.
+    pub(crate) const EMPTY: Self =
+        Self { checkpoint: None, segments: Vec::new(), roles: Vec::new(), retired: Vec::new() };
+
     /// Where the tail begins: the chain hash and seq behind everything that is named here.
     pub(crate) fn tail_start(&self, incarnation: u128) -> RunEnd {
         if let Some(last) = self.segments.last() {

@@ -205,6 +205,17 @@ impl Head {
     }
 }
 
+/// What a head changes besides adding records.
+#[derive(Debug)]
+pub(crate) struct HeadEdit {
+    pub(crate) directory: Directory,
+    pub(crate) gate: u64,
+    pub(crate) floor: u64,
+    /// Bytes and records of the base's tail that a segment of the directory holds.
+    pub(crate) sealed_len: usize,
+    pub(crate) sealed_count: u32,
+}
+
 /// Builds the successor of a head by appending to one buffer.
 #[derive(Debug)]
 pub(crate) struct HeadWriter {
@@ -239,22 +250,17 @@ impl HeadWriter {
         Self::start(header, directory, base.directory_bytes(), base.tail(), room)
     }
 
-    /// A head that follows `base` and names one more segment instead of the first
-    /// `sealed_len` bytes of the tail.
-    pub(crate) fn follow_sealed(
-        base: &Head,
-        nonce: u128,
-        segment: SegmentRef,
-        sealed_len: usize,
-        room: usize,
-    ) -> Self {
-        let mut directory = Directory::clone(&base.directory);
-        directory.segments.push(segment);
+    /// A head that follows `base` with another directory, without the part of the tail that is
+    /// sealed.
+    pub(crate) fn edit(base: &Head, nonce: u128, edit: HeadEdit, room: usize) -> Self {
         let mut header = Self::next_header(base, nonce);
-        header.counts = directory.counts();
-        header.tail_count -= (segment.last - segment.first + 1) as u32;
-        let encoded = directory.encode();
-        Self::start(header, Arc::new(directory), &encoded, &base.tail()[sealed_len..], room)
+        header.counts = edit.directory.counts();
+        header.gate = edit.gate;
+        header.floor = edit.floor;
+        header.tail_count -= edit.sealed_count;
+        let encoded = edit.directory.encode();
+        let tail = &base.tail()[edit.sealed_len..];
+        Self::start(header, Arc::new(edit.directory), &encoded, tail, room)
     }
 
     fn next_header(base: &Head, nonce: u128) -> Header {
@@ -286,6 +292,34 @@ impl HeadWriter {
         self.header.next_seq += 1;
         self.header.tail_count += 1;
         seq
+    }
+
+    /// The tail as it stands now, and where it begins and ends.
+    pub(crate) fn tail(&self) -> (&[u8], RunEnd, RunEnd) {
+        let start = self.directory.tail_start(self.header.incarnation);
+        let end = RunEnd { chain: self.header.chain, next_seq: self.header.next_seq };
+        (&self.out[self.tail_offset..], start, end)
+    }
+
+    /// Everything that the head will name.
+    pub(crate) fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// The version that the head will have.
+    pub(crate) fn version(&self) -> u64 {
+        self.header.version
+    }
+
+    /// The same head with its whole tail in a segment.
+    pub(crate) fn with_tail_in(self, segment: SegmentRef) -> Self {
+        let mut directory = Directory::clone(&self.directory);
+        directory.segments.push(segment);
+        let mut header = self.header;
+        header.counts = directory.counts();
+        header.tail_count = 0;
+        let encoded = directory.encode();
+        Self::start(header, Arc::new(directory), &encoded, &[], 0)
     }
 
     pub(crate) fn finish(mut self) -> Head {

@@ -5,19 +5,15 @@
 //! verified, and hostile input gives a [`Damage`], never a panic. Encoding appends to one buffer
 //! and never encodes a record twice.
 
-#[allow(dead_code, unused_imports)]
 pub(crate) mod checkpoint;
 mod cursor;
 pub(crate) mod directory;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 pub(crate) mod head;
-#[allow(dead_code)]
 pub(crate) mod merged;
-#[allow(dead_code)]
 pub(crate) mod pin;
 pub(crate) mod record;
-#[allow(dead_code)]
 pub(crate) mod segment;
 #[cfg(test)]
 mod tests;
@@ -77,4 +73,17 @@ pub(crate) fn expect_hash(wanted: u128, got: u128, expected: &'static str) -> Re
     } else {
         Err(Damage::new(expected, format_args!("{got:032x} instead of {wanted:032x}")))
     }
+}
+
+/// The name of a segment or checkpoint, from the last part of its path.
+pub(crate) fn parse_name(name: &str) -> Option<ObjectName> {
+    let (hv, uuid) = name.split_once('-')?;
+    let digits = |part: &str, len: usize| {
+        part.len() == len && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    if !digits(hv, 16) || !digits(uuid, 32) {
+        return None;
+    }
+    let (hv, uuid) = (u64::from_str_radix(hv, 16).ok()?, u128::from_str_radix(uuid, 16).ok()?);
+    Some(ObjectName { hv, uuid })
 }

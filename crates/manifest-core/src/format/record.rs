@@ -231,7 +231,9 @@ pub(crate) fn verify_run(bytes: &[u8], from: RunEnd) -> Result<RunEnd, Damage> {
         let (record, len) = parse(rest)?;
         expect_hash(end.chain, record.chain_prev, "a record that continues the chain")?;
         expect(record.seq == end.next_seq, "the next seq", record.seq)?;
-        end = RunEnd { chain: xxh3(&rest[..len]), next_seq: end.next_seq + 1 };
+        let next_seq = end.next_seq.checked_add(1);
+        let next_seq = next_seq.ok_or_else(|| Damage::new("a seq below 2^64 - 1", record.seq))?;
+        end = RunEnd { chain: xxh3(&rest[..len]), next_seq };
         rest = &rest[len..];
     }
     Ok(end)

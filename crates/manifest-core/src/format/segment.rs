@@ -11,7 +11,7 @@
 
 use bytes::Bytes;
 
-use super::directory::SegmentRef;
+use super::directory::{ObjectName, SegmentRef};
 use super::merged::{self, Delta};
 use super::record::{RunEnd, verify_run};
 use super::{Cursor, DIGEST_LEN, Damage, FORMAT, expect, expect_hash, xxh3};
@@ -52,6 +52,14 @@ pub(crate) struct SegmentHeader {
     pub(crate) hv: u64,
     pub(crate) chain_start: u128,
     pub(crate) chain_end: u128,
+}
+
+impl SegmentHeader {
+    /// The reference to a segment with this header.
+    pub(crate) fn reference(&self, name: ObjectName, bytes: &[u8], hash: u128) -> SegmentRef {
+        let Self { first, last, chain_end, .. } = *self;
+        SegmentRef { name, first, last, len: bytes.len() as u32, hash, chain_end }
+    }
 }
 
 /// Encodes a run of records. Returns the segment's bytes and its digest.
@@ -170,14 +178,6 @@ impl Segment {
         match &self.body {
             SegmentBody::Records(records) => SegmentBodyView::Records(records),
             SegmentBody::Merged(delta) => SegmentBodyView::Merged(delta),
-        }
-    }
-
-    /// The run of records; empty if the segment is merged.
-    pub(crate) fn records(&self) -> &[u8] {
-        match self.body() {
-            SegmentBodyView::Records(records) => records,
-            SegmentBodyView::Merged(_) => &[],
         }
     }
 }

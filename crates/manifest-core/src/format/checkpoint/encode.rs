@@ -3,9 +3,7 @@
 use bytes::Bytes;
 
 use super::block::{StateDigest, push_entry};
-use super::{
-    CRC_LEN, CheckpointHeader, FIXED_LEN, LAST_COMMIT_LEN, LastCommit, MAGIC, MIN_INDEX_ENTRY,
-};
+use super::{CheckpointHeader, FIXED_LEN, LAST_COMMIT_LEN, LastCommit, MAGIC, MIN_INDEX_ENTRY};
 use crate::format::{DIGEST_LEN, FORMAT, xxh3};
 
 /// A checkpoint's bytes, and what its reference has to say about them.
