@@ -20,6 +20,7 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 
+use crate::format::checkpoint::EntryView;
 use crate::format::record::{Op, OpView};
 use crate::range::KeyRange;
 
@@ -194,6 +195,42 @@ impl Index {
             }
             OpView::Delete { key } => self.delete(key, seq),
             OpView::DeleteRange { start, end } => self.delete_range(start, end, seq),
+        }
+    }
+
+    /// Becomes what a checkpoint at `upto` says. `held` is the newest seq that was applied. A key
+    /// that the checkpoint does not have was deleted in between: no later than at `upto`, which is
+    /// what is noted, because nothing tells when.
+    pub(crate) fn skip_to<'a>(
+        &mut self,
+        entries: impl Iterator<Item = EntryView<'a>>,
+        held: u64,
+        upto: u64,
+    ) {
+        let mut new: Vec<EntryView<'_>> = Vec::new();
+        let mut deleted: Vec<Bytes> = Vec::new();
+        let mut present = self
+            .keys
+            .iter()
+            .filter(|(_, versions)| versions.latest.value.is_some())
+            .map(|(key, _)| key)
+            .peekable();
+        for entry in entries {
+            while let Some(key) = present.next_if(|key| ***key < *entry.key) {
+                deleted.push(key.clone());
+            }
+            present.next_if(|key| ***key == *entry.key);
+            if entry.seq > held {
+                new.push(entry);
+            }
+        }
+        deleted.extend(present.cloned());
+        new.sort_by_key(|entry| entry.seq);
+        for EntryView { key, seq, value } in new {
+            self.apply_view(OpView::Put { key, value }, seq);
+        }
+        for key in deleted {
+            self.delete(&key, upto);
         }
     }
 

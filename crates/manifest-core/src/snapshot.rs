@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::format::checkpoint::StateDigest;
 use crate::index::Entry;
 use crate::inner::{Inner, lock};
 use crate::range::KeyRange;
@@ -50,6 +51,17 @@ impl Snapshot {
         let range = range.into();
         let state = lock(&self.inner.state);
         state.index.scan(&range, self.seq).map(|(key, entry)| (key.clone(), entry)).collect()
+    }
+
+    /// A hash of all keys and values with the seqs that wrote them, O(all of them): two processes
+    /// that hold the same commit get the same number.
+    pub fn digest(&self) -> u128 {
+        let state = lock(&self.inner.state);
+        let mut digest = StateDigest::new();
+        for (key, entry) in state.index.scan(&KeyRange::from(..), self.seq) {
+            digest.add(key, entry.seq, &entry.value);
+        }
+        digest.finish()
     }
 
     /// A transaction that reads from this snapshot.

@@ -10,14 +10,16 @@ use std::sync::Arc;
 
 use object_store::UpdateVersion;
 
-use crate::format::directory::SegmentRef;
+use crate::edit::Edit;
+use crate::format::checkpoint::Checkpoint;
+use crate::format::directory::{CheckpointRef, SegmentRef};
 use crate::format::head::Head;
-use crate::format::record::{self, RecordView, RunEnd, skip_to, verify_run};
-use crate::format::segment::Segment;
+use crate::format::merged::Delta;
+use crate::format::record::{self, OpView, RecordView, RunEnd, skip_to, verify_run};
+use crate::format::segment::{Segment, SegmentBodyView};
 use crate::format::{Damage, expect, expect_hash};
 use crate::history::History;
 use crate::index::Index;
-use crate::maintain::Sealed;
 use crate::steps::*;
 
 /// What became of a head that was handed to [`State::install`].
@@ -25,9 +27,33 @@ use crate::steps::*;
 pub(crate) enum Installed {
     /// The state is at least as new as this head now.
     Yes,
-    /// Records that are missing are in these segments, the first of which continues the chain
-    /// at the given hash: read them and try again.
-    NeedsSegments(Vec<(SegmentRef, u128)>),
+    /// What is missing is in these objects: read them and try again.
+    Needs(Vec<Missing>),
+}
+
+/// An object that is needed for a head.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Missing {
+    Checkpoint(CheckpointRef),
+    /// A segment, and the chain hash that it continues.
+    Segment(SegmentRef, u128),
+}
+
+/// Objects that were read for a head, verified each by itself.
+#[derive(Debug, Default)]
+pub(crate) struct Parts {
+    pub(crate) checkpoint: Option<Checkpoint>,
+    pub(crate) segments: Vec<Segment>,
+}
+
+impl Parts {
+    fn checkpoint(&self, reference: &CheckpointRef) -> Option<&Checkpoint> {
+        self.checkpoint.as_ref().filter(|held| held.reference == *reference)
+    }
+
+    fn segment(&self, reference: &SegmentRef) -> Option<&Segment> {
+        self.segments.iter().find(|held| held.reference == *reference)
+    }
 }
 
 /// The state of a process.
@@ -39,8 +65,8 @@ pub(crate) struct State {
     pub(crate) tag: Arc<UpdateVersion>,
     pub(crate) index: Index,
     pub(crate) history: History,
-    /// A segment that is written and waits for the next commit to publish it.
-    pub(crate) sealed: Option<Sealed>,
+    /// Edits that wait for the next commit to publish them. What they name is written.
+    pub(crate) ready: Vec<Edit>,
     /// When the store last confirmed `head` as the newest (`Env::now`).
     pub(crate) confirmed_at: std::time::Duration,
 }
@@ -56,7 +82,7 @@ impl State {
             tag: Arc::new(UpdateVersion { e_tag: None, version: None }),
             index: Index::default(),
             history: History::default(),
-            sealed: None,
+            ready: Vec::new(),
             confirmed_at: std::time::Duration::ZERO,
         }
     }
@@ -66,13 +92,13 @@ impl State {
         self.head.header.next_seq - 1
     }
 
-    /// Takes over a head that was read, if it is newer. `segments` are those that an earlier call
+    /// Takes over a head that was read, if it is newer. `parts` are those that an earlier call
     /// asked for.
     pub(crate) fn install(
         &mut self,
         head: &Arc<Head>,
         tag: &Arc<UpdateVersion>,
-        segments: &[Segment],
+        parts: &Parts,
     ) -> Result<Installed, InstallError> {
         let (new, held) = (&head.header, &self.head.header);
         if new.incarnation != held.incarnation {
@@ -89,62 +115,83 @@ impl State {
         if new.version == held.version + 1 && held.version > 0 {
             expect_hash(self.head.digest, new.prev_digest, "a head that follows the one held")?;
         }
-        if head.directory.checkpoint.is_some() {
-            return Err(Damage::Newer { feature: "checkpoints" }.into());
-        }
-        let missing = self.missing_segments(head, segments)?;
+        let missing = self.missing_parts(head, parts);
         if !missing.is_empty() {
             step!(REFRESH_BEHIND_SEAL);
-            return Ok(Installed::NeedsSegments(missing));
+            return Ok(Installed::Needs(missing));
         }
         step!(REFRESH_NEWER);
-        let new = self.verify_new(head, segments)?;
-        for run in new.segments.into_iter().chain([new.tail]) {
-            for record in record::verified(run) {
-                self.apply(&record);
+        let new = self.verify_new(head, parts)?;
+        if let Some(checkpoint) = new.checkpoint {
+            self.skip_to(checkpoint);
+        }
+        for run in new.runs {
+            match run {
+                NewRun::Records(run) => self.apply_run(run),
+                NewRun::Delta(delta, from) => self.apply_delta(delta, from),
             }
         }
+        self.apply_run(new.tail);
         self.adopt(Arc::clone(head), Arc::clone(tag));
         Ok(Installed::Yes)
     }
 
-    /// The segments that hold records which this state lacks and `segments` does not bring.
-    fn missing_segments(
-        &self,
-        head: &Head,
-        segments: &[Segment],
-    ) -> Result<Vec<(SegmentRef, u128)>, Damage> {
+    /// The checkpoint of a head, if this state lacks commits that only it has.
+    fn needed_checkpoint<'a>(&self, head: &'a Head) -> Option<&'a CheckpointRef> {
+        let checkpoint = head.directory.checkpoint.as_ref();
+        checkpoint.filter(|it| it.upto_seq >= self.head.header.next_seq)
+    }
+
+    /// The objects that hold what this state lacks and `parts` does not bring.
+    fn missing_parts(&self, head: &Head, parts: &Parts) -> Vec<Missing> {
         let next = self.head.header.next_seq;
-        let mut chain = head.directory.segments_start(head.header.incarnation).chain;
         let mut missing = Vec::new();
+        if let Some(reference) = self.needed_checkpoint(head)
+            && parts.checkpoint(reference).is_none()
+        {
+            missing.push(Missing::Checkpoint(*reference));
+        }
+        let mut chain = head.directory.segments_start(head.header.incarnation).chain;
         for reference in &head.directory.segments {
-            let brought = segments.iter().any(|segment| segment.reference == *reference);
-            if reference.last >= next && !brought {
-                missing.push((*reference, chain));
+            if reference.last >= next && parts.segment(reference).is_none() {
+                missing.push(Missing::Segment(*reference, chain));
             }
             chain = reference.chain_end;
         }
-        Ok(missing)
+        missing
     }
 
-    /// Verifies all records of `head` that this state lacks, in order.
-    fn verify_new<'a>(
-        &self,
-        head: &'a Head,
-        segments: &'a [Segment],
-    ) -> Result<NewRecords<'a>, Damage> {
+    /// Verifies everything of `head` that this state lacks, in order.
+    fn verify_new<'a>(&self, head: &'a Head, parts: &'a Parts) -> Result<NewRecords<'a>, Damage> {
         let mut end = self.head.end();
         expect(head.header.next_seq >= end.next_seq, "a history that only grows", end.next_seq)?;
+        let mut checkpoint = None;
+        if let Some(reference) = self.needed_checkpoint(head) {
+            let read = parts.checkpoint(reference);
+            checkpoint =
+                Some(read.ok_or_else(|| Damage::new("a checkpoint that was read", "none"))?);
+            end = RunEnd { chain: reference.chain, next_seq: reference.upto_seq + 1 };
+        }
         let mut runs = Vec::new();
         for reference in &head.directory.segments {
             if reference.last < end.next_seq {
                 continue;
             }
-            let segment = segments.iter().find(|segment| segment.reference == *reference);
+            let segment = parts.segment(reference);
             let segment = segment.ok_or_else(|| Damage::new("a segment that was read", "none"))?;
-            let new = skip_to(segment.records(), end.next_seq)?;
-            end = verify_run(new, end)?;
-            runs.push(new);
+            match segment.body() {
+                SegmentBodyView::Records(records) => {
+                    let new = skip_to(records, end.next_seq)?;
+                    end = verify_run(new, end)?;
+                    runs.push(NewRun::Records(new));
+                }
+                SegmentBodyView::Merged(delta) => {
+                    // Its records are gone: what it continues can be verified, what lies inside
+                    // is vouched for by the head.
+                    runs.push(NewRun::Delta(delta, end.next_seq));
+                    end = RunEnd { chain: reference.chain_end, next_seq: reference.last + 1 };
+                }
+            }
         }
         let tail = self.new_part_of_tail(head, end)?;
         end = verify_run(tail, end)?;
@@ -154,7 +201,7 @@ impl State {
             "as many records as the head counts",
             end.next_seq,
         )?;
-        Ok(NewRecords { segments: runs, tail })
+        Ok(NewRecords { checkpoint, runs, tail })
     }
 
     /// The part of a new head's tail behind what is known, after comparing what is known.
@@ -181,6 +228,32 @@ impl State {
         self.confirmed_at = self.confirmed_at.max(at);
     }
 
+    /// Everything up to a checkpoint at once: what it does not have is absent.
+    fn skip_to(&mut self, checkpoint: &Checkpoint) {
+        step!(REFRESH_SKIP);
+        let (seq, front) = (self.seq(), &checkpoint.front);
+        let upto = front.header.upto_seq;
+        self.index.skip_to(checkpoint.entries(), seq, upto);
+        self.history.skip_to(upto, front.header.dedup_from, &front.writers);
+    }
+
+    /// What a merged segment says of the commits from `from` on.
+    fn apply_delta(&mut self, delta: &Delta, from: u64) {
+        for (op, seq) in delta_ops(delta).filter(|(_, seq)| *seq >= from) {
+            self.index.apply_view(op, seq);
+        }
+        for (id, seq) in delta.commits.iter().filter(|(_, seq)| *seq >= from) {
+            self.history.insert(*id, *seq);
+        }
+    }
+
+    /// Records that were verified.
+    fn apply_run(&mut self, run: &[u8]) {
+        for record in record::verified(run) {
+            self.apply(&record);
+        }
+    }
+
     fn apply(&mut self, record: &RecordView<'_>) {
         for op in record.ops() {
             self.index.apply_view(op, record.seq);
@@ -192,18 +265,45 @@ impl State {
     pub(crate) fn adopt(&mut self, head: Arc<Head>, tag: Arc<UpdateVersion>) {
         self.head = head;
         self.tag = tag;
-        let start = self.head.tail_start().next_seq;
-        if self.sealed.as_ref().is_some_and(|sealed| sealed.reference.first < start) {
+        if !self.ready.is_empty() {
             // Published, by this process or in its stead.
-            self.sealed = None;
+            let head = &self.head;
+            self.ready.retain(|edit| !edit.is_done(head));
         }
     }
 }
 
-/// The records that a head brings, verified, as runs in order.
+/// The operations of a merged segment in order of their seqs. Within one commit range deletes come
+/// first: what they delete of that commit's own is not in the delta any more.
+pub(crate) fn delta_ops(delta: &Delta) -> impl Iterator<Item = (OpView<'_>, u64)> {
+    let ranges = delta.ranges.iter().map(|range| {
+        let op = OpView::DeleteRange { start: &range.start, end: range.end.as_deref() };
+        (op, range.seq)
+    });
+    let keys = delta.keys.iter().map(|entry| {
+        let op = match &entry.value {
+            Some(value) => OpView::Put { key: &entry.key, value },
+            None => OpView::Delete { key: &entry.key },
+        };
+        (op, entry.seq)
+    });
+    let mut ops: Vec<_> = ranges.chain(keys).collect();
+    ops.sort_by_key(|(_, seq)| *seq);
+    ops.into_iter()
+}
+
+/// What a head brings, verified, in order.
 struct NewRecords<'a> {
-    segments: Vec<&'a [u8]>,
+    checkpoint: Option<&'a Checkpoint>,
+    runs: Vec<NewRun<'a>>,
     tail: &'a [u8],
+}
+
+/// What a segment brings.
+enum NewRun<'a> {
+    Records(&'a [u8]),
+    /// A merged one, and the first seq of it that is new.
+    Delta(&'a Delta, u64),
 }
 
 /// Why a head was refused.
