@@ -62,12 +62,37 @@ pub enum Error {
         source: Option<Arc<object_store::Error>>,
     },
 
-    /// The transaction is larger than a limit allows. Not committed.
+    /// The role has another owner by now. For a commit: not committed.
     ///
-    /// For [`Limit::Head`]: the inline records have to be sealed first. Call
-    /// `Manifest::maintain`, then retry; if it reports that all segments are in use, the manifest
-    /// is full. For the others: make the transaction smaller.
-    #[error("{limit} is {size} bytes or more, the limit is {max}")]
+    /// Stop doing what the role allows. Take the role again only if this process is meant to have
+    /// it.
+    #[error("the role {role} was taken over: epoch {epoch} is past, the present one is {current}")]
+    Fenced {
+        /// The role.
+        role: String,
+        /// The epoch that this process acted in.
+        epoch: u64,
+        /// The epoch that the head names.
+        current: u64,
+    },
+
+    /// The snapshot's objects may be collected: its pin was not renewed in time, or it is too old to
+    /// be pinned.
+    ///
+    /// Open a session on a newer snapshot, and renew the pin more often
+    /// (`Manifest::keep_pinned`).
+    #[error("the snapshot of head version {version} has expired")]
+    SnapshotExpired {
+        /// The version of its head.
+        version: u64,
+    },
+
+    /// Something is larger than a limit allows. For a commit: not committed.
+    ///
+    /// For [`Limit::Head`]: the head names as many segments as it can and is full, and folding
+    /// them did not work out. Run a compactor (and a collector, if that says so), then retry. For
+    /// the others: make it smaller.
+    #[error("{size} {limit}, the limit is {max}")]
     TooLarge {
         /// Which limit.
         limit: Limit,
@@ -138,15 +163,24 @@ pub enum Limit {
     Metadata,
     /// `Options::head_limit_bytes`: the head with this transaction in it.
     Head,
+    /// A transaction: 60 MiB with everything in it.
+    Transaction,
+    /// The name of a role: 64 bytes.
+    RoleName,
+    /// All roles together: an eighth of `Options::head_limit_bytes`.
+    Roles,
 }
 
 impl std::fmt::Display for Limit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Limit::Key => "a key",
-            Limit::Value => "a value",
-            Limit::Metadata => "the metadata",
-            Limit::Head => "the head",
+            Limit::Key => "bytes of a key",
+            Limit::Value => "bytes of a value",
+            Limit::Metadata => "bytes of metadata",
+            Limit::Head => "bytes of the head",
+            Limit::Transaction => "bytes of a transaction",
+            Limit::RoleName => "bytes of a role's name",
+            Limit::Roles => "bytes of roles",
         })
     }
 }

@@ -12,7 +12,7 @@
 //! commit, unknown outcome          + 1 GET, and + 1 PUT if it has not landed
 //! strong read                      1 conditional GET
 //! snapshot read                    none
-//! cold open                        1 GET, then at most 16 in parallel
+//! cold open                        1 GET, then at most 17 in parallel
 //! ```
 //!
 //! A commit whose request had no clear answer is never guessed at: the head is read back until its
@@ -65,7 +65,12 @@
 //! | `index`, `history` | keys in versions, commit ids, in memory |
 //! | `state` | the gate at which a head that was read is verified and taken over |
 //! | `commit` | the queue, validation, the PUT, and what became of it |
-//! | `maintain` | sealing, off the commit path |
+//! | `edit` | what else a head may change, and the rules for it |
+//! | `maintain`, `seal` | upkeep of a process that commits |
+//! | `compact`, `fold`, `delta` | checkpoints and merged segments |
+//! | `collect` | garbage collection |
+//! | `pins`, `session` | long readers of old snapshots |
+//! | `role` | who may do what |
 //! | `probe`, `manifest` | create, open, read, status |
 //! | `patience` | what is tried again, how often, and what is believed |
 //! | `requests`, `env` | the store with time limits; time and randomness |
@@ -73,9 +78,14 @@
 
 #![forbid(unsafe_code)]
 
+mod collect;
 mod commit;
+mod compact;
+mod delta;
+mod edit;
 mod env;
 mod error;
+mod fold;
 mod format;
 mod history;
 mod index;
@@ -84,16 +94,23 @@ mod maintain;
 mod manifest;
 mod options;
 mod patience;
+mod pins;
 mod planted;
 mod probe;
 mod range;
 mod requests;
+mod role;
+mod seal;
+mod session;
 mod snapshot;
 mod state;
 pub mod steps;
 mod transaction;
 
+pub use collect::{Collected, Collector};
 pub use commit::{Commit, Pending};
+pub use compact::{Compaction, Compactor};
+pub use edit::Floor;
 #[cfg(feature = "tokio")]
 pub use env::TokioEnv;
 pub use env::{BoxFuture, Env};
@@ -109,5 +126,7 @@ pub use options::{Ambiguity, Options};
 #[cfg(feature = "planted-bugs")]
 pub use planted::{PlantedBug, UnknownBug};
 pub use range::KeyRange;
+pub use role::Role;
+pub use session::{SavedSnapshot, Session};
 pub use snapshot::Snapshot;
 pub use transaction::Transaction;

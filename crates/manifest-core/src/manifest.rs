@@ -7,21 +7,26 @@ use std::time::Duration;
 use object_store::path::Path;
 use object_store::{ObjectStore, PutMode, UpdateVersion};
 
+use crate::collect::Collector;
 use crate::commit::{Leader, Queue};
+use crate::compact::Compactor;
 use crate::env::{Env, random_u128};
 use crate::error::Error;
 use crate::format::CommitId;
 use crate::format::head::Head;
-use crate::format::segment::Segment;
-use crate::inner::{HeadAnswer, Inner, lock};
+use crate::history::Found;
+use crate::inner::{Inner, Purpose, lock};
 use crate::maintain::{self, Maintenance};
 use crate::options::Options;
 use crate::patience::{Patience, RefreshError};
+use crate::pins::{self, Pins};
 use crate::planted::{Bugs, PlantedBug};
 use crate::probe::probe;
 use crate::requests::{Failure, Fetched, Requests};
+use crate::role::{self, Role};
+use crate::session::{self, SavedSnapshot, Session};
 use crate::snapshot::Snapshot;
-use crate::state::State;
+use crate::state::{Parts, State};
 use crate::steps::*;
 use crate::transaction::Transaction;
 
@@ -41,8 +46,9 @@ pub enum Status {
     },
     /// It is not committed and never will be.
     NotCommitted,
-    /// It is not in the history now, and nothing rules out that a request which is still under
-    /// way puts it there. Ask again after the next commit of anybody.
+    /// Either it is not in the history now, and nothing rules out that a request which is still
+    /// under way puts it there: ask again after the next commit of anybody. Or it is so old that
+    /// what is left of the history does not tell (`Options::dedup_window`).
     Unknown,
 }
 
@@ -68,8 +74,16 @@ pub struct HeadInfo {
     pub tail_records: u32,
     /// Segments that the head names.
     pub segments: usize,
-    /// Whether a sealed segment waits for a commit to publish it.
+    /// Whether something that is written waits for a commit to publish it.
     pub seal_pending: bool,
+    /// The last commit that the head's checkpoint holds; 0 if there is none.
+    pub checkpoint_seq: u64,
+    /// Names out of use that wait for a collector.
+    pub retired: usize,
+    /// Nothing is published under a name that was chosen before this version.
+    pub gate: u64,
+    /// Snapshots before this version can be read only by those who pinned them in time.
+    pub floor: u64,
 }
 
 impl Manifest {
@@ -155,15 +169,16 @@ impl Manifest {
             queue: Mutex::new(Queue::default()),
             leader: tokio::sync::Mutex::new(Leader::default()),
             unresolved: Mutex::new(BTreeMap::new()),
+            pins: Pins::default(),
         });
         lock(&inner.state).confirm(inner.requests.env.now());
         let manifest = Self { inner };
-        let mut segments = Vec::new();
+        let mut parts = Parts::default();
         let (head, tag) = (Arc::new(head), Arc::new(tag));
-        let installed = manifest.inner.install(&head, &tag, deadline, &mut segments);
+        let installed = manifest.inner.install(&head, &tag, deadline, &mut parts);
         if let Err(error) = installed.await {
             // Something was in the way: read the head again, with patience.
-            manifest.refresh_until(Some(error), segments, Step::Open, deadline).await?;
+            manifest.inner.refresh_until(Some(error), parts, Purpose::Open, deadline).await?;
         }
         Ok(manifest)
     }
@@ -185,8 +200,7 @@ impl Manifest {
             step!(READ_CACHED);
             return Ok(self.snapshot());
         }
-        let deadline = self.inner.requests.env.now() + self.inner.options.read_deadline;
-        self.refresh_until(None, Vec::new(), Step::Read, deadline).await?;
+        self.inner.bring_up_to_date(Purpose::Read).await?;
         Ok(self.snapshot())
     }
 
@@ -200,32 +214,101 @@ impl Manifest {
     /// # Errors
     /// As [`Manifest::read`].
     pub async fn status(&self, id: CommitId) -> Result<Status, Error> {
-        let deadline = self.inner.requests.env.now() + self.inner.options.read_deadline;
-        self.refresh_until(None, Vec::new(), Step::Status, deadline).await?;
+        self.inner.bring_up_to_date(Purpose::Status).await?;
         let state = lock(&self.inner.state);
-        if let Some(seq) = state.history.seq_of(id) {
-            return Ok(Status::Committed { seq });
-        }
+        let own = (id.writer == self.inner.writer)
+            .then(|| lock(&self.inner.unresolved).get(&id.wseq).copied())
+            .flatten();
+        let earliest = own.map_or(1, |own| own.seq);
         // Its last base has been replaced, and not by it.
-        let base_is_dead = id.writer == self.inner.writer
-            && lock(&self.inner.unresolved)
-                .get(&id.wseq)
-                .is_some_and(|base| *base < state.head.header.version);
-        if base_is_dead || state.history.is_passed(id) {
-            Ok(Status::NotCommitted)
-        } else {
-            Ok(Status::Unknown)
-        }
+        let base_is_dead = own.is_some_and(|own| own.base_version < state.head.header.version);
+        Ok(match state.history.find(id, earliest) {
+            Found::At(seq) => Status::Committed { seq },
+            Found::Absent if base_is_dead || state.history.is_passed(id) => Status::NotCommitted,
+            Found::Absent | Found::CannotTell => Status::Unknown,
+        })
     }
 
     /// Upkeep: call it now and then, from a background loop or after a commit. If the inline
     /// records are over `Options::tail_limit_bytes`, it writes them into a segment with one PUT;
-    /// the next commit publishes it at no extra cost. No commit ever waits for it.
+    /// the next commit publishes it at no extra cost. If the head has no place for another segment
+    /// it folds them first, as a compactor would. No commit ever waits for it.
     ///
     /// # Errors
     /// [`Error::Unavailable`]. Nothing is lost; call it again later.
     pub async fn maintain(&self) -> Result<Maintenance, Error> {
         maintain::maintain(&self.inner).await
+    }
+
+    /// Takes a role, over from whoever has it: one conditional PUT of the head, or none of its own
+    /// if a commit takes it along. [`Transaction::under`] commits under it.
+    ///
+    /// # Errors
+    /// [`Error::Fenced`]: somebody else took it at the same moment. [`Error::Unavailable`]: it may
+    /// or may not be taken; take it again. [`Error::TooLarge`]: a name of more than 64 bytes, or
+    /// more roles than fit into the head.
+    pub async fn acquire(&self, role: &str) -> Result<Role, Error> {
+        role::acquire(&self.inner, role).await
+    }
+
+    /// Takes the role `compactor`, over from whoever has it.
+    ///
+    /// # Errors
+    /// As [`Manifest::acquire`].
+    pub async fn compactor(&self) -> Result<Compactor, Error> {
+        Compactor::start(&self.inner).await
+    }
+
+    /// A collector of garbage. It makes no request before its first pass.
+    pub fn collector(&self) -> Collector {
+        Collector::new(&self.inner)
+    }
+
+    /// Opens a session on the newest snapshot that this process knows, or a newer one: one PUT of
+    /// this process's pin and one conditional GET of the head; no request if the pin covers it
+    /// already.
+    ///
+    /// The pin has to be renewed three times in `Options::pin_ttl`: see [`Manifest::renew_pin`] and
+    /// [`Manifest::keep_pinned`].
+    ///
+    /// # Errors
+    /// As [`Manifest::read`].
+    pub async fn session(&self) -> Result<Session, Error> {
+        Session::newest(&self.inner).await
+    }
+
+    /// Opens a session on an earlier snapshot. Costs what [`Manifest::session`] costs.
+    ///
+    /// # Errors
+    /// [`Error::SnapshotExpired`]: a collector has been there. [`Error::IncarnationChanged`]: it is
+    /// of another manifest. [`Error::Corrupt`]; and as [`Manifest::read`].
+    pub async fn reopen(&self, saved: &SavedSnapshot) -> Result<Session, Error> {
+        Session::reopen(&self.inner, saved).await
+    }
+
+    /// The newest snapshot that this process knows, to be reopened later. No request.
+    pub fn save(&self) -> SavedSnapshot {
+        session::save_newest(&self.inner)
+    }
+
+    /// Renews this process's pin, for the oldest of its open sessions: one PUT; one DELETE if no
+    /// session is open any more; nothing if there is no pin.
+    ///
+    /// # Errors
+    /// [`Error::SnapshotExpired`]: it is too late, all sessions are over. [`Error::Unavailable`]:
+    /// try again soon.
+    pub async fn renew_pin(&self) -> Result<(), Error> {
+        pins::renew(&self.inner).await
+    }
+
+    /// Renews the pin for ever, three times in `Options::pin_ttl`: to be run beside the sessions,
+    /// as a task of its own, and dropped when there are none. An error ends this attempt, not the
+    /// loop.
+    pub async fn keep_pinned(&self) {
+        loop {
+            self.inner.requests.env.sleep(self.inner.options.pin_ttl / 3).await;
+            let _ = self.renew_pin().await;
+        }
     }
 
     /// What the newest head that this process has seen says.
@@ -242,47 +325,17 @@ impl Manifest {
             tail_bytes: head.tail().len(),
             tail_records: head.header.tail_count,
             segments: head.directory.segments.len(),
-            seal_pending: state.sealed.is_some(),
+            seal_pending: !state.ready.is_empty(),
+            checkpoint_seq: head.directory.checkpoint.map_or(0, |checkpoint| checkpoint.upto_seq),
+            retired: head.directory.retired.len(),
+            gate: head.header.gate,
+            floor: head.header.floor,
         }
     }
 
     /// The first half of all commit ids of this process.
     pub fn writer(&self) -> u128 {
         self.inner.writer
-    }
-
-    /// Brings the state up to date, with patience. `last` is what went wrong before, `segments`
-    /// what was read all the same.
-    async fn refresh_until(
-        &self,
-        mut last: Option<RefreshError>,
-        mut segments: Vec<Segment>,
-        step: Step,
-        deadline: Duration,
-    ) -> Result<(), Error> {
-        let mut patience = Patience::until(deadline);
-        loop {
-            if let Some(error) = last.take() {
-                // Rare, and large: in a box, so that the future around it stays small.
-                Box::pin(patience.after(&self.inner.requests, error))
-                    .await
-                    .map_err(|error| error.report(step.operation()))?;
-            }
-            match step {
-                Step::Open => step!(OPEN_GET_HEAD),
-                Step::Read => step!(READ_GET_HEAD),
-                Step::Status => step!(STATUS_GET_HEAD),
-            }
-            let tag = lock(&self.inner.state).tag.e_tag.clone();
-            match self.inner.refresh(tag, deadline, &mut segments).await {
-                Ok(HeadAnswer::Same) => {
-                    step!(READ_NOT_MODIFIED);
-                    return Ok(());
-                }
-                Ok(HeadAnswer::Installed) => return Ok(()),
-                Err(error) => last = Some(error),
-            }
-        }
     }
 
     /// Whether a strong read is answered from memory. Never, without the bug.
@@ -293,24 +346,6 @@ impl Manifest {
         let confirmed_at = lock(&self.inner.state).confirmed_at;
         let age = self.inner.requests.env.now().saturating_sub(confirmed_at);
         age < self.inner.bugs.cache_age()
-    }
-}
-
-/// Which operation refreshes.
-#[derive(Debug, Clone, Copy)]
-enum Step {
-    Open,
-    Read,
-    Status,
-}
-
-impl Step {
-    fn operation(self) -> &'static str {
-        match self {
-            Step::Open => "open",
-            Step::Read => "read",
-            Step::Status => "status",
-        }
     }
 }
 

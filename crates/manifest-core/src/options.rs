@@ -49,8 +49,25 @@ pub struct Options {
     pub batch_window: Duration,
     /// Longest key in bytes, at most 65,535. Default 4 KiB.
     pub key_limit_bytes: usize,
-    /// Longest value in bytes; also the limit of a transaction's metadata. Default 32 KiB.
+    /// Longest value in bytes; also the limit of a transaction's metadata. Default 4 MiB, at most
+    /// 32 MiB.
     pub value_limit_bytes: usize,
+    /// Bytes of a transaction's record above which it does not go into the head but into a segment
+    /// that the head names: one PUT more, and a head that stays small. Default 32 KiB.
+    pub inline_limit_bytes: usize,
+    /// How many commits a checkpoint remembers the writers of, to tell them what became of a commit
+    /// whose answer was lost. A commit that stays in doubt while that many others go by and are
+    /// folded may end as [`Error::OutcomeUnknown`]. Default 100,000.
+    pub dedup_window: u64,
+    /// Bytes of a checkpoint's block, about. A session reads whole blocks. Default 16 KiB.
+    pub checkpoint_block_bytes: usize,
+    /// Segments that a fold reads before it writes down how far it has come. Default 16, all that
+    /// there can be: nothing is written down.
+    pub fold_step: usize,
+    /// Bytes of segments that are merged into one, at most. Default 1 MiB.
+    pub merge_limit_bytes: usize,
+    /// How long this process's pin lives if it is not renewed. Default 60 s.
+    pub pin_ttl: Duration,
     /// The bug to plant, if any.
     #[cfg(feature = "planted-bugs")]
     pub planted: Option<PlantedBug>,
@@ -73,7 +90,13 @@ impl Default for Options {
             max_batch: 1024,
             batch_window: Duration::ZERO,
             key_limit_bytes: 4 * 1024,
-            value_limit_bytes: 32 * 1024,
+            value_limit_bytes: 4 << 20,
+            inline_limit_bytes: 32 * 1024,
+            dedup_window: 100_000,
+            checkpoint_block_bytes: 16 * 1024,
+            fold_step: 16,
+            merge_limit_bytes: 1 << 20,
+            pin_ttl: Duration::from_secs(60),
             #[cfg(feature = "planted-bugs")]
             planted: None,
             #[cfg(feature = "planted-bugs")]
@@ -97,6 +120,14 @@ impl Options {
             "head_limit_bytes is above 64 MiB"
         } else if self.tail_limit_bytes > self.head_limit_bytes {
             "tail_limit_bytes is above head_limit_bytes"
+        } else if self.head_limit_bytes < 4 * 1024 {
+            "head_limit_bytes is below 4 KiB, about what a head may have to name"
+        } else if self.value_limit_bytes > 32 << 20 {
+            "value_limit_bytes is above 32 MiB"
+        } else if self.dedup_window == 0 {
+            "dedup_window is 0"
+        } else if self.pin_ttl < Duration::from_millis(1) {
+            "pin_ttl is below a millisecond"
         } else if self.max_batch == 0 {
             "max_batch is 0"
         } else if self.backoff_min > self.backoff_max {

@@ -11,12 +11,17 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use crate::commit::{Commit, Pending};
+use crate::edit::Claim;
 use crate::error::{Error, Limit};
-use crate::format::record::Op;
+use crate::format::record::{self, Op};
 use crate::index::Entry;
 use crate::options::Options;
 use crate::range::KeyRange;
+use crate::role::Role;
 use crate::snapshot::Snapshot;
+
+/// Bytes of a record that any segment can hold.
+const TRANSACTION_LIMIT: usize = 60 << 20;
 
 /// What a transaction read and wants to write.
 #[derive(Debug)]
@@ -26,6 +31,7 @@ pub struct Transaction {
     pub(crate) ranges: Vec<KeyRange>,
     pub(crate) ops: Vec<Op>,
     pub(crate) metadata: Bytes,
+    pub(crate) claim: Option<Claim>,
 }
 
 /// What a transaction's own writes say about a key.
@@ -43,6 +49,7 @@ impl Transaction {
             ranges: Vec::new(),
             ops: Vec::new(),
             metadata: Bytes::new(),
+            claim: None,
         }
     }
 
@@ -108,6 +115,14 @@ impl Transaction {
         self
     }
 
+    /// Commits only if the role is still this process's, in the epoch that it was taken in, at the
+    /// place in the history that the transaction gets. Otherwise it is refused with
+    /// [`Error::Fenced`].
+    pub fn under(&mut self, role: &Role) -> &mut Self {
+        self.claim = Some(role.claim.clone());
+        self
+    }
+
     /// Commits, all or nothing.
     ///
     /// A transaction without writes and metadata makes no request and no record: it is a read at
@@ -119,7 +134,7 @@ impl Transaction {
     ///
     /// # Errors
     /// [`Error::OutcomeUnknown`] if it may or may not be committed; any other error means that
-    /// it is not and never will be: [`Error::Conflict`], [`Error::TooLarge`],
+    /// it is not and never will be: [`Error::Conflict`], [`Error::Fenced`], [`Error::TooLarge`],
     /// [`Error::Unavailable`].
     pub async fn commit(self) -> Result<Commit, Error> {
         self.submit()?.await
@@ -197,5 +212,6 @@ fn check_sizes(ops: &[Op], metadata: &Bytes, options: &Options) -> Result<(), Er
         check(Limit::Key, key.len(), options.key_limit_bytes)?;
         check(Limit::Key, other.map_or(0, Bytes::len), options.key_limit_bytes)?;
     }
-    check(Limit::Metadata, metadata.len(), options.value_limit_bytes)
+    check(Limit::Metadata, metadata.len(), options.value_limit_bytes)?;
+    check(Limit::Transaction, record::encoded_len(ops, metadata), TRANSACTION_LIMIT)
 }

@@ -1,0 +1,246 @@
+//! Garbage collection, without a clock that others must share.
+//!
+//! A pass is three steps, and their order is the safety argument.
+//!
+//! 1. **Gate and floor.** One CAS of the head: from now on nothing can be published under a name
+//!    with `hv` below the gate, and no snapshot older than the floor can be opened.
+//! 2. **Look.** LIST pins, segments, checkpoints, after that CAS is in the chain. A reader writes
+//!    its pin before it reads the floor; so either this LIST shows the pin, or the reader sees the
+//!    new floor and does not go on.
+//! 3. **Delete.** Retired names that neither the floor nor a live pin protects; and names with `hv`
+//!    below the gate that the head neither names nor has retired, left behind by whoever lost a
+//!    race or died.
+//!
+//! What was found deletable stays deletable for ever, because names are never used twice: a pass
+//! that sleeps between its steps, for a year, does no harm. Any number of collectors may run.
+//!
+//! A retired name leaves the head only when its object is known to be gone. Before that it tells
+//! every other collector that the object is not a mere orphan: a pinned reader may need it.
+//!
+//! A pin is dead when it did not change for longer than its own time to live, and a margin for
+//! drifting clocks, on the collector's monotonic clock. Its reader has fenced itself by then.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use object_store::ObjectMeta;
+use object_store::path::Path;
+
+use crate::commit;
+use crate::edit::{Edit, Floor, Pass};
+use crate::error::Error;
+use crate::format::directory::RetiredKind;
+use crate::format::head::Head;
+use crate::format::pin::Pin;
+use crate::format::{ObjectName, parse_name};
+use crate::inner::{Inner, lock};
+use crate::pins::longest_life;
+use crate::requests::{Failure, Fetched};
+use crate::steps::*;
+
+/// What a pass did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Collected {
+    /// The version of the head that began the pass: the new gate.
+    pub version: u64,
+    /// Objects that were out of use and are deleted.
+    pub retired: usize,
+    /// Objects that nobody ever published and are deleted.
+    pub orphans: usize,
+    /// Retired names that somebody may still read.
+    pub kept: usize,
+    /// Pins of processes that are alive.
+    pub live_pins: usize,
+    /// Pins that were given up.
+    pub dead_pins: usize,
+    /// Deletions that had no clear answer. The next pass does them again.
+    pub unclear: usize,
+}
+
+/// Deletes what nobody needs. It remembers what it saw of pins between its passes, so keep one
+/// for as long as the process lives.
+#[derive(Debug)]
+pub struct Collector {
+    inner: Arc<Inner>,
+    seen: BTreeMap<Path, SeenPin>,
+    /// Retired names whose objects are gone.
+    gone: Vec<ObjectName>,
+}
+
+/// A pin, and since when it has been as it is.
+#[derive(Debug, Clone)]
+struct SeenPin {
+    tag: Option<String>,
+    /// `None` if it cannot be read: then it protects everything.
+    pin: Option<Pin>,
+    since: Duration,
+}
+
+/// What is to be deleted.
+#[derive(Debug, Default)]
+struct Doomed {
+    retired: Vec<(Path, ObjectName)>,
+    orphans: Vec<Path>,
+    pins: Vec<Path>,
+}
+
+impl Collector {
+    pub(crate) fn new(inner: &Arc<Inner>) -> Self {
+        Self { inner: Arc::clone(inner), seen: BTreeMap::new(), gone: Vec::new() }
+    }
+
+    /// One pass: one conditional PUT of the head, three LISTs, one GET for each pin that is new or
+    /// has changed, and the deletions.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`]: nothing is lost, call again. [`Error::Corrupt`] and the other errors
+    /// of `Manifest::read`.
+    pub async fn pass(&mut self, floor: Floor) -> Result<Collected, Error> {
+        let above = lock(&self.inner.state).head.header.version;
+        let edit = Edit::Collect(Pass { above, floor, gone: self.gone.clone() });
+        step!(COLLECT_GATE);
+        let head = match commit::publish(&self.inner, edit).await? {
+            Ok(head) => head,
+            Err(refusal) => return Err(refusal.error()),
+        };
+        self.gone.retain(|name| head.directory.retired.iter().any(|it| it.name == *name));
+
+        let requests = &self.inner.requests;
+        // Before the question: what the answer shows was so at this moment or later.
+        let asked_at = requests.env.now();
+        step!(COLLECT_LIST_PINS);
+        let pins = requests.list(&requests.pins).await.map_err(unavailable)?;
+        step!(COLLECT_LIST_SEGMENTS);
+        let segments = requests.list(&requests.segments).await.map_err(unavailable)?;
+        step!(COLLECT_LIST_CHECKPOINTS);
+        let checkpoints = requests.list(&requests.checkpoints).await.map_err(unavailable)?;
+
+        let mut report = Collected { version: head.header.version, ..Collected::default() };
+        let mut doomed = Doomed::default();
+        let oldest_pin = self.judge_pins(pins, asked_at, &mut doomed, &mut report).await?;
+        self.judge_retired(&head, oldest_pin, &mut doomed, &mut report);
+        find_orphans(&head, RetiredKind::Segment, &segments, &mut doomed);
+        find_orphans(&head, RetiredKind::Checkpoint, &checkpoints, &mut doomed);
+        self.delete(doomed, &mut report).await;
+        Ok(report)
+    }
+
+    /// The oldest version that a live pin protects. A pin that had not changed for too long when it
+    /// was asked for is dead, and doomed.
+    async fn judge_pins(
+        &mut self,
+        listed: Vec<ObjectMeta>,
+        asked_at: Duration,
+        doomed: &mut Doomed,
+        report: &mut Collected,
+    ) -> Result<u64, Error> {
+        let mut seen = BTreeMap::new();
+        let mut oldest = u64::MAX;
+        for meta in listed {
+            let before = self.seen.remove(&meta.location);
+            let Some(now) = self.look_at(&meta, before).await? else {
+                continue;
+            };
+            let life = now.pin.map_or(self.inner.options.pin_ttl, |pin| pin.ttl);
+            let age = asked_at.saturating_sub(now.since);
+            if age > longest_life(life) {
+                step!(COLLECT_DEAD_PIN);
+                report.dead_pins += 1;
+                doomed.pins.push(meta.location.clone());
+            } else {
+                report.live_pins += 1;
+                oldest = oldest.min(now.pin.map_or(0, |pin| pin.version));
+            }
+            seen.insert(meta.location, now);
+        }
+        self.seen = seen;
+        Ok(oldest)
+    }
+
+    /// What a pin says now, and since when. `None` if it is not there any more.
+    async fn look_at(
+        &self,
+        meta: &ObjectMeta,
+        before: Option<SeenPin>,
+    ) -> Result<Option<SeenPin>, Error> {
+        if let Some(before) = before.as_ref().filter(|it| it.tag.is_some() && it.tag == meta.e_tag)
+        {
+            return Ok(Some(before.clone()));
+        }
+        let requests = &self.inner.requests;
+        step!(COLLECT_GET_PIN);
+        let (bytes, tag) = match requests.get(&meta.location, None).await {
+            Ok(Fetched::Body { bytes, tag }) => (bytes, tag.e_tag),
+            Ok(Fetched::NotFound | Fetched::NotModified) => return Ok(None),
+            Err(failure) => return Err(unavailable(failure)),
+        };
+        let pin = Pin::decode(&bytes).ok().filter(|pin| pin.incarnation == self.inner.incarnation);
+        // After the answer: the pin was written before this moment.
+        let since = match before {
+            Some(before) if before.pin == pin => before.since,
+            _ => requests.env.now(),
+        };
+        Ok(Some(SeenPin { tag, pin, since }))
+    }
+
+    fn judge_retired(
+        &self,
+        head: &Head,
+        oldest_pin: u64,
+        doomed: &mut Doomed,
+        report: &mut Collected,
+    ) {
+        let limit = head.header.floor.min(oldest_pin);
+        for retired in &head.directory.retired {
+            if retired.at_version > limit {
+                report.kept += 1;
+            } else if !self.gone.contains(&retired.name) {
+                let path = self.inner.requests.object_path(retired.kind, retired.name);
+                doomed.retired.push((path, retired.name));
+            }
+        }
+    }
+
+    async fn delete(&mut self, doomed: Doomed, report: &mut Collected) {
+        let Doomed { retired, orphans, pins } = doomed;
+        let paths: Vec<Path> =
+            retired.iter().map(|(path, _)| path).chain(&orphans).chain(&pins).cloned().collect();
+        if paths.is_empty() {
+            return;
+        }
+        step!(COLLECT_DELETE);
+        let gone = self.inner.requests.delete_all(paths.clone()).await;
+        report.unclear = paths.len() - gone.len();
+        for (path, name) in &retired {
+            if gone.contains(path) {
+                report.retired += 1;
+                self.gone.push(*name);
+            }
+        }
+        report.orphans = orphans.iter().filter(|path| gone.contains(path)).count();
+    }
+}
+
+/// Names that a head neither has nor had, and that nobody can publish any more.
+fn find_orphans(head: &Head, kind: RetiredKind, listed: &[ObjectMeta], doomed: &mut Doomed) {
+    let directory = &head.directory;
+    for meta in listed {
+        let Some(name) = meta.location.filename().and_then(parse_name) else {
+            continue;
+        };
+        let named = match kind {
+            RetiredKind::Segment => directory.segments.iter().any(|it| it.name == name),
+            RetiredKind::Checkpoint => directory.checkpoint.is_some_and(|it| it.name == name),
+        };
+        let retired = directory.retired.iter().any(|it| it.name == name);
+        if !named && !retired && name.hv < head.header.gate {
+            doomed.orphans.push(meta.location.clone());
+        }
+    }
+}
+
+fn unavailable(failure: Failure) -> Error {
+    failure.unavailable("collect")
+}
