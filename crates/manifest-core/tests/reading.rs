@@ -250,7 +250,7 @@ async fn what_is_too_large_is_refused_before_any_request() {
     let long = vec![0; limits.key_limit_bytes + 1];
     let large = vec![0; limits.value_limit_bytes + 1];
     let mut all = Vec::new();
-    for _ in 0..6 {
+    for _ in 0..5 {
         all.push(manifest.transaction());
     }
     all[0].put(long.clone(), "");
@@ -258,8 +258,7 @@ async fn what_is_too_large_is_refused_before_any_request() {
     all[2].delete(long.clone());
     all[3].delete_range(..&long);
     all[4].set_metadata(large.clone());
-    all[5].put("k", vec![0; 5000]);
-    let expected = [Limit::Key, Limit::Value, Limit::Key, Limit::Key, Limit::Metadata, Limit::Head];
+    let expected = [Limit::Key, Limit::Value, Limit::Key, Limit::Key, Limit::Metadata];
     for (transaction, expected) in all.into_iter().zip(expected) {
         match transaction.commit().await {
             Err(Error::TooLarge { limit, size, max }) => {

@@ -146,18 +146,53 @@ async fn a_segment_put_without_an_answer_is_sent_under_another_name() {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn at_sixteen_segments_the_head_fills_up_and_says_so() {
-    let store = TestStore::new();
-    let manifest = create(&store).await;
+/// A manifest whose head names sixteen segments.
+async fn full_of_segments(store: &Arc<TestStore>) -> Manifest {
+    let manifest = create(store).await;
     for round in 0..16 {
         fill(&manifest, &format!("{round}-")).await;
         manifest.maintain().await.unwrap();
         put(&manifest, "round", "v").commit().await.unwrap();
     }
+    assert_eq!(manifest.head_info().segments, 16);
+    manifest
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_sixteen_segments_a_writer_folds_them_itself() {
+    let store = TestStore::new();
+    let manifest = full_of_segments(&store).await;
     fill(&manifest, "last").await;
-    assert_eq!(manifest.maintain().await.unwrap(), Maintenance::Full);
+    assert_eq!(manifest.maintain().await.unwrap(), Maintenance::Folded);
+    assert_eq!(manifest.maintain().await.unwrap(), Maintenance::Waiting);
+    put(&manifest, "k", "v").commit().await.unwrap();
+    let info = manifest.head_info();
+    assert_eq!(info.segments, 0);
+    assert!(info.checkpoint_seq > 0 && info.head_bytes <= 4096, "{info:?}");
+    assert_eq!(truth(&store).await, contents(&manifest.snapshot()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_without_room_makes_room() {
+    let store = TestStore::new();
+    let manifest = full_of_segments(&store).await;
+    for round in 0..40 {
+        put(&manifest, &format!("filler-{round}"), &"x".repeat(300)).commit().await.unwrap();
+        assert!(manifest.head_info().head_bytes <= 4096);
+    }
+    assert!(manifest.head_info().checkpoint_seq > 0);
+    assert_eq!(truth(&store).await, contents(&manifest.snapshot()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_way_to_make_room_a_commit_is_refused_and_nothing_is_broken() {
+    let store = TestStore::new();
+    let manifest = full_of_segments(&store).await;
     let refused = loop {
+        // No checkpoint can be written.
+        for _ in 0..100 {
+            store.fault(Kind::Put, "ckpt", Fault::Lose);
+        }
         match put(&manifest, "filler", &"x".repeat(300)).commit().await {
             Ok(_) => {}
             Err(error) => break error,
