@@ -187,11 +187,6 @@ impl Judge {
         self.counts.chain += checks;
     }
 
-    /// Counts requests that were compared with the budget.
-    pub fn count_budget_checks(&mut self, checks: u64) {
-        self.counts.budget += checks;
-    }
-
     /// A rule is broken by what `process` did just now. The world is ended.
     pub fn broken(&mut self, rule: Rule, process: ProcessId, what: String, evidence: &[u64]) {
         let event =

@@ -58,8 +58,10 @@ impl Account {
         let Some(claims) = &self.claims else { return };
         let mut budget = self.budget();
         budget.begin(if writes == Writes::Some { claims.write } else { &[] });
-        if reads == Reads::Strong {
-            budget.grant(claims.strong_read);
+        match reads {
+            Reads::Own => {}
+            Reads::Strong => budget.grant(claims.strong_read),
+            Reads::Held => budget.grant(claims.held_read),
         }
     }
 
@@ -79,6 +81,18 @@ impl Account {
     pub(crate) fn begin_maintenance(&self) {
         if let Some(claims) = &self.claims {
             self.budget().begin(claims.maintenance);
+        }
+    }
+
+    /// From now on nothing is counted: it tidies up.
+    pub(crate) fn tidies(&self) {
+        self.budget().unlimited();
+    }
+
+    /// A round of a duty begins.
+    pub(crate) fn begin_duty(&self, duty: usize) {
+        if let Some(claims) = &self.claims {
+            self.budget().begin(claims.duties.get(duty).copied().unwrap_or_default());
         }
     }
 
@@ -142,6 +156,7 @@ pub(crate) enum Writes {
 pub(crate) enum Reads {
     Own,
     Strong,
+    Held,
 }
 
 /// A request under way. Dropped without an answer, it counts as one that failed.

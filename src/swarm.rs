@@ -14,7 +14,7 @@ use sim_storage::fault::{FaultKind, FaultRates};
 use sim_storage::profile::Profile;
 use sim_storage::{OutageKind, Severity, latency};
 
-use crate::system::{MarkInfo, SystemUnderTest, Tuning};
+use crate::system::{MarkInfo, Snapshots, SystemUnderTest, Tuning};
 use crate::workload::{Mix, OpKind};
 
 /// Whether worlds have faults.
@@ -124,6 +124,10 @@ pub struct WorldOptions {
     pub writers: u16,
     /// Processes that only read.
     pub readers: u16,
+    /// Processes that serve the others: for each the number of its duty.
+    pub duties: Vec<usize>,
+    /// Longest pause between two rounds of a duty.
+    pub duty_pause: Duration,
     /// Clients in each process, all on one session.
     pub clients: u16,
     /// Operations of each slot.
@@ -155,9 +159,15 @@ pub struct WorldOptions {
 }
 
 impl WorldOptions {
-    /// Number of slots: writers, then readers.
+    /// Number of slots: writers, readers, then duties.
     #[must_use]
     pub fn slots(&self) -> u16 {
+        self.client_slots() + self.duties.len() as u16
+    }
+
+    /// Number of slots that clients fill: writers, then readers.
+    #[must_use]
+    pub fn client_slots(&self) -> u16 {
         self.writers + self.readers
     }
 
@@ -173,10 +183,11 @@ impl WorldOptions {
             })
             .collect();
         format!(
-            "store {}, {} writers, {} readers, {} clients each, {} operations each, {} keys, {} blows, request faults: {}",
+            "store {}, {} writers, {} readers, {} on duty, {} clients each, {} operations each, {} keys, {} blows, request faults: {}",
             self.profile.name,
             self.writers,
             self.readers,
+            self.duties.len(),
             self.clients,
             self.operations,
             self.mix.keys,
@@ -254,11 +265,14 @@ pub fn draw_world(seed: u64, system: &dyn SystemUnderTest, swarm: &SwarmOptions)
     let total = swarm.operations.unwrap_or_else(|| options.spread(28, 380));
     let operations = total.div_ceil(slots);
     let mix = draw_mix(&mut options, system, swarm);
+    let duties = draw_duties(&mut options, system);
     let mut world = WorldOptions {
         seed,
         profile,
         writers,
         readers,
+        duties,
+        duty_pause: typical * options.spread(8, 256),
         clients: *options.pick(&[1, 1, 2, 3]),
         operations,
         mix,
@@ -289,6 +303,16 @@ pub fn draw_world(seed: u64, system: &dyn SystemUnderTest, swarm: &SwarmOptions)
         world.rates.switch_off(kind);
     }
     world
+}
+
+/// Which duties are served, and by how many processes each.
+fn draw_duties(options: &mut Options, system: &dyn SystemUnderTest) -> Vec<usize> {
+    let mut duties = Vec::new();
+    for duty in 0..system.duties().len() {
+        let count = *options.pick(&[0, 1, 1, 1, 2]);
+        duties.extend(std::iter::repeat_n(duty, count));
+    }
+    duties
 }
 
 /// The profiles whose stores a commit protocol can be built on.
@@ -324,6 +348,10 @@ fn draw_mix(options: &mut Options, system: &dyn SystemUnderTest, swarm: &SwarmOp
         keys: options.spread(2, 48) as u16,
         hot_percent: *options.pick(&[0, 0, 20, 60]),
         session_percent: *options.pick(&[0, 0, 10, 40]),
+        held_percent: match system.guarantees().snapshots {
+            Snapshots::Momentary => 0,
+            Snapshots::Held => *options.pick(&[0, 0, 15, 45]),
+        },
         width: options.between(1, 4),
     }
 }
@@ -455,7 +483,8 @@ fn draw_blows(options: &mut Options, world: &WorldOptions, marks: &[MarkInfo]) -
                 },
             };
             let slot = options.below(u32::from(world.slots())) as u16;
-            let operation = options.below(world.operations);
+            let rounds = if slot < world.client_slots() { world.operations } else { 12 };
+            let operation = options.below(rounds);
             let delay = request * options.below(300) / 100;
             blows.push(PlannedBlow { slot, operation, delay, blow });
         }

@@ -16,11 +16,13 @@
 //! which reads the bytes that reach the store and tells the [`Judge`] which commit they are. An
 //! auditor should share no code with the system: it is the second opinion.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
 use object_store::ObjectStore;
 use sim::{Draw, ProcessId};
@@ -65,6 +67,18 @@ pub trait SystemUnderTest: fmt::Debug + Send + Sync {
         String::new()
     }
 
+    /// What its operations may cost in a world of this tuning. `None`: requests are not counted.
+    fn budget(&self, tuning: &Tuning) -> Option<RequestBudget> {
+        let _ = tuning;
+        None
+    }
+
+    /// Work beside that of clients, by the name of the process that does it: a compactor, a
+    /// collector. Worlds have none, one or two processes for each.
+    fn duties(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Opens the system in a process, creating it if it is not there.
     fn open(&self, context: OpenContext) -> Opening;
 
@@ -75,8 +89,8 @@ pub trait SystemUnderTest: fmt::Debug + Send + Sync {
 /// What a system promises.
 #[derive(Clone, Copy, Debug)]
 pub struct Guarantees {
-    /// What its operations may cost. `None`: requests are not counted.
-    pub budget: Option<RequestBudget>,
+    /// Whether a client can hold on to an earlier snapshot.
+    pub snapshots: Snapshots,
     /// Which objects may be left torn by a PUT that breaks off. The others are those that the
     /// system needs the store to write whole or not at all, as S3, GCS and Azure do.
     pub survives_torn_put: fn(object: &str) -> bool,
@@ -86,8 +100,21 @@ pub struct Guarantees {
 
 impl Default for Guarantees {
     fn default() -> Self {
-        Guarantees { budget: None, survives_torn_put: |_| true, body_damage: BodyDamage::Visible }
+        Guarantees {
+            snapshots: Snapshots::Momentary,
+            survives_torn_put: |_| true,
+            body_damage: BodyDamage::Visible,
+        }
     }
+}
+
+/// Whether a client can hold on to an earlier snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Snapshots {
+    /// Every read is from the newest state that its process knows, or a newer one.
+    Momentary,
+    /// Clients may also read from snapshots that they opened before, or that others saved.
+    Held,
 }
 
 /// What operations may cost, as credits of an account (see [`Budget`](crate::checkers::Budget)).
@@ -101,8 +128,12 @@ pub struct RequestBudget {
     pub write: &'static [(RequestKind, u32)],
     /// A strong read.
     pub strong_read: &'static [(RequestKind, u32)],
+    /// A read from a snapshot that the client holds, opening it included.
+    pub held_read: &'static [(RequestKind, u32)],
     /// Upkeep, once.
     pub maintenance: &'static [(RequestKind, u32)],
+    /// One round of each duty, in the order of [`SystemUnderTest::duties`].
+    pub duties: &'static [&'static [(RequestKind, u32)]],
     /// After a request of the given kind that failed or was not answered.
     pub after_failure: fn(RequestKind) -> &'static [(RequestKind, u32)],
     /// After a GET of the root that returned a body: at most so many GETs of other objects.
@@ -169,6 +200,35 @@ pub struct OpenContext {
     pub store: Arc<dyn ObjectStore>,
     /// Scale of the world.
     pub tuning: Tuning,
+    /// Things that processes of the world leave for each other.
+    pub shelf: Shelf,
+}
+
+/// Bytes that a process leaves for others to find: what an application would send around outside
+/// of the store.
+#[derive(Clone, Debug, Default)]
+pub struct Shelf(Rc<RefCell<Vec<Bytes>>>);
+
+/// How many things a shelf holds. The oldest falls off.
+const SHELF_PLACES: usize = 8;
+
+impl Shelf {
+    /// Leaves something.
+    pub fn leave(&self, thing: Bytes) {
+        let mut things = self.0.borrow_mut();
+        if things.len() == SHELF_PLACES {
+            things.remove(0);
+        }
+        things.push(thing);
+    }
+
+    /// One of the things that lie there, `choice` modulo their number.
+    #[must_use]
+    pub fn find(&self, choice: usize) -> Option<Bytes> {
+        let things = self.0.borrow();
+        let place = choice.checked_rem(things.len())?;
+        things.get(place).cloned()
+    }
 }
 
 /// Why a system could not be opened. The process tries again later.
@@ -196,16 +256,41 @@ pub trait Session {
     /// number must be stored with the commit, so that the [`Auditor`] finds it.
     fn execute<'a>(&'a self, operation: &'a Operation, seen: &'a Recorder) -> Executing<'a>;
 
+    /// One round of a duty, by its place in [`SystemUnderTest::duties`]. Errors are the session's
+    /// own business.
+    fn serve(&self, duty: usize) -> Serving<'_> {
+        let _ = duty;
+        Box::pin(std::future::ready(()))
+    }
+
+    /// Without faults: gives up whatever it holds for its clients.
+    fn let_go(&self) -> Serving<'_> {
+        Box::pin(std::future::ready(()))
+    }
+
+    /// Without faults, when all others have let go: removes what nobody needs.
+    fn tidy(&self) -> Serving<'_> {
+        Box::pin(std::future::ready(()))
+    }
+
     /// Upkeep that somebody has to do now and then. Errors are the session's own business.
     fn maintain(&self) -> LocalBoxFuture<'_, ()> {
         Box::pin(std::future::ready(()))
     }
 }
 
+/// What [`Session::serve`] and its like return.
+pub type Serving<'a> = LocalBoxFuture<'a, ()>;
+
 /// Reads what reaches the store and tells the judge which commits took effect.
 pub trait Auditor: fmt::Debug + Send {
     /// An object changed, just now.
     fn applied(&mut self, change: &Applied<'_>, judge: &mut Judge);
+
+    /// The world is over, everything is calm, and somebody has tidied up.
+    fn ended(&mut self, judge: &mut Judge) {
+        let _ = judge;
+    }
 }
 
 /// A judge that clients and the store's observer share. One thread runs a world, so nobody waits.

@@ -11,7 +11,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sim::trace::{Keep, Kind, Row};
@@ -24,7 +24,9 @@ use crate::checkers::{CheckCounts, Finding, Judge, Rule};
 use crate::meter::{Account, DamagedBodies, Metered};
 use crate::processes::{Slot, last_words, supervise};
 use crate::swarm::{Judging, SwarmOptions, WorldOptions, draw_world};
-use crate::system::{Auditor, OpenContext, OpenError, Session, SharedJudge, SystemUnderTest};
+use crate::system::{
+    Auditor, OpenContext, OpenError, Session, SharedJudge, Shelf, SystemUnderTest,
+};
 
 /// Phases of a world, as they stand in the trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,6 +114,8 @@ pub(crate) struct World {
     pub(crate) store: SimStore,
     pub(crate) judge: SharedJudge,
     pub(crate) slots: Vec<Slot>,
+    auditor: SharedAuditor,
+    shelf: Shelf,
     judging: Judging,
     accounts: RefCell<Vec<Arc<Account>>>,
     phase: Cell<Phase>,
@@ -135,6 +139,17 @@ impl World {
         self.operations.set(self.operations.get() + 1);
     }
 
+    /// Whether all operations of all clients are begun.
+    pub(crate) fn clients_are_done(&self) -> bool {
+        let clients = usize::from(self.options.client_slots());
+        self.slots[..clients].iter().all(Slot::is_done)
+    }
+
+    /// The world is over and tidied up: the auditor has the last word.
+    pub(crate) fn end_audit(&self) {
+        lock(&self.auditor).ended(&mut self.judge.lock());
+    }
+
     fn enter(&self, phase: Phase) {
         self.phase.set(phase);
         sim::emit_with(ProcessId::WORLD, Kind::Phase, 0, phase as u64, 0, || {
@@ -149,12 +164,14 @@ impl World {
             false => DamagedBodies::Never,
             true => DamagedBodies::Possible,
         };
-        let claims = self.system.guarantees().budget.filter(|_| self.judging == Judging::On);
+        let claims = self.system.budget(&self.options.tuning);
+        let claims = claims.filter(|_| self.judging == Judging::On);
         let account = Arc::new(Account::new(process, claims, damaged_bodies, self.judge.clone()));
         self.accounts.borrow_mut().push(Arc::clone(&account));
         account.begin_opening();
         let store = Arc::new(Metered::new(self.store.client(process), Arc::clone(&account)));
-        let context = OpenContext { process, store, tuning: self.options.tuning };
+        let shelf = self.shelf.clone();
+        let context = OpenContext { process, store, tuning: self.options.tuning, shelf };
         let session = self.system.open(context).await?;
         account.end();
         let id = self.judge.lock().open_session(process);
@@ -167,15 +184,22 @@ impl World {
     }
 }
 
+/// The auditor of a world, shared by the store's observer and the world.
+type SharedAuditor = Arc<Mutex<Box<dyn Auditor>>>;
+
+fn lock(auditor: &SharedAuditor) -> MutexGuard<'_, Box<dyn Auditor>> {
+    auditor.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Shows every applied request to the auditor of the world.
 struct Watcher {
-    auditor: Box<dyn Auditor>,
+    auditor: SharedAuditor,
     judge: SharedJudge,
 }
 
 impl Observer for Watcher {
     fn applied(&mut self, change: &Applied<'_>) {
-        self.auditor.applied(change, &mut self.judge.lock());
+        lock(&self.auditor).applied(change, &mut self.judge.lock());
     }
 }
 
@@ -239,14 +263,18 @@ fn build(
         Judging::Off => Box::new(Blind),
     };
     store.set_severity(options.severity);
-    store.watch(Box::new(Watcher { auditor, judge: judge.clone() }));
-    let slots = (0..options.slots()).map(|index| Slot::new(index, &options)).collect();
+    let auditor: SharedAuditor = Arc::new(Mutex::new(auditor));
+    store.watch(Box::new(Watcher { auditor: Arc::clone(&auditor), judge: judge.clone() }));
+    let slot = |index| Slot::new(index, &options, system.duties());
+    let slots = (0..options.slots()).map(slot).collect();
     Rc::new(World {
         options,
         system,
         store,
         judge,
         slots,
+        auditor,
+        shelf: Shelf::default(),
         judging: swarm.judging,
         accounts: RefCell::default(),
         phase: Cell::new(Phase::Safety),
@@ -347,10 +375,19 @@ fn report(
 }
 
 /// The name of a slot's process.
-pub(crate) fn slot_name(index: usize, options: &WorldOptions) -> ProcessName {
+pub(crate) fn slot_name(
+    index: usize,
+    options: &WorldOptions,
+    duties: &[&'static str],
+) -> ProcessName {
     let writers = usize::from(options.writers);
-    match index < writers {
-        true => ProcessName { role: "writer", number: index as u16 + 1 },
-        false => ProcessName { role: "reader", number: (index - writers) as u16 + 1 },
+    if index < writers {
+        return ProcessName { role: "writer", number: index as u16 + 1 };
     }
+    let Some(place) = index.checked_sub(usize::from(options.client_slots())) else {
+        return ProcessName { role: "reader", number: (index - writers) as u16 + 1 };
+    };
+    let duty = options.duties[place];
+    let earlier = options.duties[..place].iter().filter(|other| **other == duty).count();
+    ProcessName { role: duties[duty], number: earlier as u16 + 1 }
 }

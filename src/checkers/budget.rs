@@ -64,6 +64,11 @@ impl Budget {
         }
     }
 
+    /// No request is too many from now on.
+    pub fn unlimited(&mut self) {
+        self.owed = [u32::MAX; RequestKind::COUNT];
+    }
+
     /// Raises the credits of `kind` to `credits`, if they are lower.
     pub fn at_least(&mut self, kind: RequestKind, credits: u32) {
         let own = &mut self.credits[kind as usize];

@@ -13,7 +13,9 @@ use sim::{ProcessId, emit_with};
 
 use super::model::{Model, Version};
 use super::{Commit, Judge, Op, OpState, Rule, SessionId};
-use crate::workload::{KeyId, KeyRange, OpId, OpKind, Operation, ReadTarget, ValueId, Write};
+use crate::workload::{
+    Freshness, KeyId, KeyRange, OpId, OpKind, Operation, ReadTarget, ValueId, Write,
+};
 
 /// How an operation ended, as its client was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +49,8 @@ pub enum Failure {
     TooLarge,
     /// The system says that stored bytes are damaged or missing.
     Corrupt,
+    /// The snapshot is too old to be read any more.
+    Expired,
 }
 
 impl Failure {
@@ -57,6 +61,7 @@ impl Failure {
             Failure::Fenced => 3,
             Failure::TooLarge => 4,
             Failure::Corrupt => 5,
+            Failure::Expired => 6,
         }
     }
 }
@@ -289,6 +294,10 @@ impl Judge {
             );
             return self.broken(Rule::FailedAbsent, process, what, &[invoked, committed, event]);
         }
+        if failure == Failure::Corrupt {
+            let what = format!("{} was told that stored bytes are damaged or gone", describe(op));
+            return self.broken(Rule::SnapshotReadable, process, what, &[invoked, event]);
+        }
         if let Failure::Conflict { key, seq } = failure
             && !self.is_real_conflict(op, key, seq)
         {
@@ -306,8 +315,11 @@ impl Judge {
         else {
             return false;
         };
-        let (first, end) = commit.writes;
-        let writes = &self.writes[first as usize..end as usize];
+        // A process that skipped history knows that a key was deleted in between, and names the
+        // last commit that it may have been.
+        let since = op.snapshot.map_or(0, |snapshot| snapshot as usize);
+        let first = self.log.get(since).map_or(commit.writes.0, |first| first.writes.0);
+        let writes = &self.writes[first.min(commit.writes.0) as usize..commit.writes.1 as usize];
         let touched = |key: KeyId| {
             writes.iter().any(|(write, _)| match write {
                 Write::Put(own) | Write::Delete(own) => *own == key,
@@ -334,23 +346,31 @@ impl Judge {
         };
         let seen = op.snapshot.unwrap_or(0).max(commit);
         self.floor = self.floor.max(seen);
-        let session = &mut self.sessions[op.session.0 as usize];
-        session.floor = session.floor.max(seen);
+        // What a client reads from a snapshot of the past is not what its process knows.
+        if op.operation.freshness != Freshness::Held {
+            let session = &mut self.sessions[op.session.0 as usize];
+            session.floor = session.floor.max(seen);
+        }
     }
 }
 
 /// A key that `op` read and that has changed since, if there is one.
 fn overwritten_read(op: &Op, model: &Model) -> Option<(KeyId, Version)> {
     let snapshot = op.snapshot?;
+    // A key that was absent then and is absent now still holds, whatever was there in between.
+    let changed = |key: KeyId, version: &Version| {
+        let was_absent = || model.at(key, snapshot).is_none_or(|then| then.value.is_none());
+        version.seq > snapshot && (version.value.is_some() || !was_absent())
+    };
     op.operation.reads.iter().find_map(|read| match read {
         ReadTarget::Key(key) => model
             .latest(*key)
-            .filter(|version| version.seq > snapshot)
+            .filter(|version| changed(*key, version))
             .map(|version| (*key, version)),
         ReadTarget::Range(range) => model
             .written_keys(*range)
             .filter_map(|key| model.latest(key).map(|version| (key, version)))
-            .find(|(_, version)| version.seq > snapshot),
+            .find(|(key, version)| changed(*key, version)),
     })
 }
 

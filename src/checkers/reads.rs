@@ -26,6 +26,9 @@ impl Judge {
             let what = format!("{} reads commit {seq}, and the store has {commits}", describe(op));
             return self.broken(Rule::ReadPublished, process, what, &[invoked]);
         }
+        if op.operation.freshness == Freshness::Held {
+            return;
+        }
         if seq < op.session_floor {
             let what = format!(
                 "{} reads commit {seq}, and its session had seen commit {}",

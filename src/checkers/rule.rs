@@ -97,6 +97,22 @@ pub enum Rule {
     CommitAsked,
     /// A root names only objects that exist and are what it says.
     ReferencesExist,
+    /// Nothing is deleted that a pinned reader may need.
+    PinsHold,
+    /// Nothing is published that a collector may have taken for garbage.
+    GateKept,
+    /// A name that goes out of use is retired until its object is gone.
+    RetiredKept,
+    /// What a root or a pinned snapshot names can be read.
+    SnapshotReadable,
+    /// What is done under a role is done by its owner.
+    RoleOwned,
+    /// What is folded shows nothing that was deleted or replaced.
+    NothingReturns,
+    /// What is folded holds all that its commits make.
+    FoldWhole,
+    /// Checkpoints only move forward.
+    CheckpointForward,
     /// Commit numbers have no gap and committed records do not change.
     HistoryWhole,
     /// Every hash of the chain is the hash of what stands before it.
@@ -119,6 +135,8 @@ pub enum Rule {
     ConflictReal,
     /// Without faults everything completes.
     Progress,
+    /// When all is quiet and tidied up, nothing is left that nobody needs.
+    NothingLeft,
     /// An operation makes exactly the requests of its budget.
     RequestBudget,
     /// The clients' history alone is strictly serializable.
@@ -129,7 +147,7 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule, in the order of declaration.
-    pub const ALL: [Rule; 22] = [
+    pub const ALL: [Rule; 31] = [
         Rule::RootParent,
         Rule::AcknowledgedPresent,
         Rule::ReadsStillHold,
@@ -138,6 +156,14 @@ impl Rule {
         Rule::FailedAbsent,
         Rule::CommitAsked,
         Rule::ReferencesExist,
+        Rule::PinsHold,
+        Rule::GateKept,
+        Rule::RetiredKept,
+        Rule::SnapshotReadable,
+        Rule::RoleOwned,
+        Rule::NothingReturns,
+        Rule::FoldWhole,
+        Rule::CheckpointForward,
         Rule::HistoryWhole,
         Rule::ChainIntact,
         Rule::CommitWhole,
@@ -149,6 +175,7 @@ impl Rule {
         Rule::ReadFresh,
         Rule::ConflictReal,
         Rule::Progress,
+        Rule::NothingLeft,
         Rule::RequestBudget,
         Rule::HistorySerializable,
         Rule::JudgesAgree,
@@ -166,6 +193,15 @@ impl Rule {
             Rule::FailedAbsent => "an operation that failed has no effect",
             Rule::CommitAsked => "a commit was asked for by a client",
             Rule::ReferencesExist => "a root names only objects that exist and are what it says",
+            Rule::PinsHold => "nothing is deleted that a pinned reader may need",
+            Rule::GateKept => "nothing is published that a collector may have taken for garbage",
+            Rule::RetiredKept => "a name out of use is retired until its object is gone",
+            Rule::SnapshotReadable => "what a root or a pinned snapshot names can be read",
+            Rule::RoleOwned => "what is done under a role is done by its owner",
+            Rule::NothingReturns => "what is folded shows nothing that was deleted or replaced",
+            Rule::FoldWhole => "what is folded holds all that its commits make",
+            Rule::CheckpointForward => "checkpoints only move forward",
+            Rule::NothingLeft => "when all is quiet nothing is left that nobody needs",
             Rule::HistoryWhole => "commit numbers have no gap and committed records do not change",
             Rule::ChainIntact => "every hash of the chain is the hash of what stands before it",
             Rule::CommitWhole => "a commit holds all writes of its operation and no others",
@@ -195,8 +231,17 @@ impl Rule {
             | Rule::CommitOrder
             | Rule::HistorySerializable => Class::LostUpdate,
             Rule::CommittedOnce | Rule::FailedAbsent => Class::PhantomCommit,
-            Rule::ReferencesExist => Class::DanglingReference,
-            Rule::HistoryWhole | Rule::ChainIntact => Class::HistoryGap,
+            Rule::ReferencesExist
+            | Rule::PinsHold
+            | Rule::GateKept
+            | Rule::RetiredKept
+            | Rule::SnapshotReadable => Class::DanglingReference,
+            Rule::RoleOwned => Class::SplitBrain,
+            Rule::NothingReturns => Class::Resurrection,
+            Rule::NothingLeft => Class::OrphanLeak,
+            Rule::FoldWhole | Rule::CheckpointForward | Rule::HistoryWhole | Rule::ChainIntact => {
+                Class::HistoryGap
+            }
             Rule::CommitWhole | Rule::CommitAsked | Rule::ReadPublished => Class::DirtyRead,
             Rule::BytesIntact | Rule::ValueIntact => Class::TornOrCorruptRecord,
             Rule::ReadEqualsModel => Class::SnapshotDivergence,
@@ -219,7 +264,13 @@ impl Rule {
             | Rule::CommitAsked
             | Rule::CommitWhole
             | Rule::ReadsStillHold
+            | Rule::SnapshotReadable
             | Rule::ConflictReal => "src/checkers/history.rs",
+            Rule::PinsHold | Rule::RetiredKept | Rule::NothingLeft => {
+                "src/systems/manifest/audit/objects.rs"
+            }
+            Rule::RoleOwned => "src/systems/manifest/audit/roles.rs",
+            Rule::NothingReturns | Rule::FoldWhole => "src/systems/manifest/audit/folds.rs",
             Rule::ValueIntact
             | Rule::ReadPublished
             | Rule::ReadEqualsModel
@@ -227,6 +278,8 @@ impl Rule {
             | Rule::ReadFresh => "src/checkers/reads.rs",
             Rule::RootParent
             | Rule::ReferencesExist
+            | Rule::GateKept
+            | Rule::CheckpointForward
             | Rule::HistoryWhole
             | Rule::ChainIntact
             | Rule::BytesIntact => "src/systems/manifest/audit.rs",

@@ -45,7 +45,7 @@ impl Record {
 
     pub(super) fn invoke(&mut self, client: u32, freshness: Freshness, reads_only: bool) {
         let op = self.history.invoke(client, sim::event_count());
-        if freshness == Freshness::Session && reads_only {
+        if freshness != Freshness::Strong && reads_only {
             self.history.set_recency(op, Recency::Snapshot);
         }
     }

@@ -55,9 +55,14 @@ pub(super) async fn perform(
 ) -> Ending {
     let session: SessionId = opened.id;
     let writes = if operation.writes.is_empty() { Writes::None } else { Writes::Some };
-    let asks = !operation.reads.is_empty() && operation.freshness == Freshness::Strong;
+    let reads = match operation.freshness {
+        _ if operation.reads.is_empty() => Reads::Own,
+        Freshness::Strong => Reads::Strong,
+        Freshness::Session => Reads::Own,
+        Freshness::Held => Reads::Held,
+    };
     world.count_operation();
-    opened.account.begin(writes, if asks { Reads::Strong } else { Reads::Own });
+    opened.account.begin(writes, reads);
     let id = world.judge.lock().invoke(session, Arc::clone(&operation));
     let account = Arc::clone(&opened.account);
     let recorder = Recorder::new(world.judge.clone(), account, id, world.options.filling);

@@ -33,6 +33,7 @@ pub(crate) async fn last_words(world: &Rc<World>) {
     }
     let newcomer = sim::add_process(ProcessName { role: "newcomer", number: 0 });
     speakers.push((newcomer, None, false));
+    let last = newcomer;
     for (process, opened, writes) in speakers {
         let task = sim::spawn_on(process, speak(Rc::clone(world), process, opened, writes));
         if within(patience, task).await.is_none() {
@@ -43,6 +44,39 @@ pub(crate) async fn last_words(world: &Rc<World>) {
             );
         }
     }
+    tidy_up(world, last).await;
+}
+
+/// Everybody lets go of what it holds; then one process removes what nobody needs.
+async fn tidy_up(world: &Rc<World>, newcomer: ProcessId) {
+    if world.system.duties().is_empty() {
+        return;
+    }
+    let mut sessions = Vec::new();
+    for slot in &world.slots {
+        for (process, opened) in slot.processes.borrow().iter() {
+            if let (true, Some(opened)) = (sim::is_alive(*process), opened) {
+                sessions.push((*process, opened.clone()));
+            }
+        }
+    }
+    for (process, opened) in sessions {
+        let task = sim::spawn_on(process, async move { opened.session.let_go().await });
+        let _ = task.await;
+    }
+    // What was given up may still land, and is garbage then.
+    sim::sleep(world.options.late_landing_max).await;
+    let task = sim::spawn_on(newcomer, {
+        let world = Rc::clone(world);
+        async move {
+            if let Ok(opened) = world.open(newcomer).await {
+                opened.account.tidies();
+                opened.session.tidy().await;
+            }
+        }
+    });
+    let _ = task.await;
+    world.end_audit();
 }
 
 async fn speak(world: Rc<World>, process: ProcessId, opened: Option<Opened>, writes: bool) {

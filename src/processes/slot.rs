@@ -11,15 +11,25 @@ use std::time::Duration;
 
 use sim::{Crashed, JoinHandle, ProcessId, ProcessName, Site};
 
-use super::client;
+use super::{client, duty};
 use crate::swarm::WorldOptions;
 use crate::system::OpenError;
 use crate::workload::Mix;
 use crate::world::{Opened, World, slot_name};
 
+/// What the processes of a slot do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// Operations of clients.
+    Clients,
+    /// A duty of the system, by its number.
+    Duty(usize),
+}
+
 /// State of one slot.
 pub(crate) struct Slot {
     pub(crate) name: ProcessName,
+    pub(crate) work: Work,
     pub(crate) mix: Mix,
     operations: u32,
     begun: Cell<u32>,
@@ -32,13 +42,17 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    pub(crate) fn new(index: u16, options: &WorldOptions) -> Self {
+    pub(crate) fn new(index: u16, options: &WorldOptions, duties: &[&'static str]) -> Self {
         let mix = match index < options.writers {
             true => options.mix.clone(),
             false => options.mix.read_only(),
         };
         Slot {
-            name: slot_name(usize::from(index), options),
+            name: slot_name(usize::from(index), options, duties),
+            work: match index.checked_sub(options.client_slots()) {
+                None => Work::Clients,
+                Some(place) => Work::Duty(options.duties[usize::from(place)]),
+            },
             mix,
             operations: options.operations,
             begun: Cell::new(0),
@@ -57,7 +71,15 @@ impl Slot {
         })
     }
 
-    fn is_done(&self) -> bool {
+    /// The number of the next round of a duty.
+    pub(super) fn begin_round(&self) -> u32 {
+        let number = self.begun.get();
+        self.begun.set(number + 1);
+        number
+    }
+
+    /// Whether all operations of its clients are begun.
+    pub(crate) fn is_done(&self) -> bool {
         self.begun.get() >= self.operations
     }
 
@@ -101,7 +123,11 @@ pub(crate) async fn keep_alive(world: Rc<World>, index: usize, name: ProcessName
                 slot.set_session(process, None);
                 sim::sleep(slot.restart_after.take()).await;
                 sim::restart(process);
-                if slot.is_done() {
+                let is_done = match slot.work {
+                    Work::Clients => slot.is_done(),
+                    Work::Duty(_) => world.clients_are_done(),
+                };
+                if is_done {
                     return;
                 }
             }
@@ -125,6 +151,9 @@ async fn live(world: Rc<World>, index: usize, process: ProcessId) {
         }
     };
     slot.set_session(process, Some(opened.clone()));
+    if let Work::Duty(duty) = slot.work {
+        return duty::run(Rc::clone(&world), index, process, opened, duty).await;
+    }
     let clients: Vec<_> = (1..world.options.clients)
         .map(|_| sim::spawn(client::run(Rc::clone(&world), index, process, opened.clone())))
         .collect();

@@ -3,12 +3,14 @@
 //! | file | what is in it |
 //! |---|---|
 //! | this one | options, marks and claims of the system |
-//! | `session` | operations as calls of the public API |
+//! | `session`, `held`, `duties` | operations and duties as calls of the public API |
 //! | `decode` | an independent reader of the format of `docs/protocol.md` |
 //! | `audit` | the rules of the chain, checked on every root that reaches the store |
 
 mod audit;
 mod decode;
+mod duties;
+mod held;
 mod session;
 
 use std::sync::Arc;
@@ -20,10 +22,11 @@ use sim_storage::BodyDamage;
 
 use crate::checkers::RequestKind;
 use crate::system::{
-    Auditor, BugInfo, Guarantees, MarkInfo, OpenContext, Opening, Rarity, RequestBudget,
+    Auditor, BugInfo, Guarantees, MarkInfo, OpenContext, Opening, Rarity, RequestBudget, Snapshots,
     SystemUnderTest, Tuning, Verb,
 };
 use crate::workload::OpKind;
+use session::Writing;
 
 /// The prefix under which the manifest of a world lives.
 pub(crate) const PREFIX: &str = "m";
@@ -41,6 +44,16 @@ impl ManifestSystem {
         ManifestSystem { bug: None }
     }
 
+    /// What the processes of a world do with it.
+    fn habits(tuning: &Tuning) -> Habits {
+        let options = Self::sound().options(tuning);
+        let under_role = more(tuning, 1, 100) < 30;
+        Habits {
+            writes: if under_role { Writing::UnderRole } else { Writing::AsTheyLike },
+            goes_outside: options.inline_limit_bytes < 1024 || options.head_limit_bytes < 1 << 16,
+        }
+    }
+
     /// The options of a world: timers in multiples of a request, so that each is crossed often;
     /// limits small, so that seals happen in worlds of a hundred commits.
     fn options(&self, tuning: &Tuning) -> Options {
@@ -48,6 +61,7 @@ impl ManifestSystem {
         let request = tuning.typical_request;
         let tail_limit_bytes = 128 << draw.below(0, 4);
         let burns = draw.chance_ppm(1, 400_000);
+        let more = |place, bound| more(tuning, place, bound);
         Options {
             tail_limit_bytes,
             head_limit_bytes: if draw.chance_ppm(2, 50_000) { 6 * 1024 } else { 256 * 1024 },
@@ -61,19 +75,54 @@ impl ManifestSystem {
             batch_window: if draw.chance_ppm(7, 100_000) { request * 2 } else { Duration::ZERO },
             key_limit_bytes: 64,
             value_limit_bytes: 4096,
+            inline_limit_bytes: if more(2, 100) < 15 { 150 } else { 32 * 1024 },
+            dedup_window: if more(3, 100) < 10 { 20 } else { 100_000 },
+            checkpoint_block_bytes: 64 << more(4, 6),
+            fold_step: 1 + more(5, 6) as usize,
+            merge_limit_bytes: 2048 << more(6, 6),
+            pin_ttl: request * (20 + more(7, 180)),
             planted: self.bug,
             planted_cache_age: request * 46,
         }
     }
 }
 
+/// What the processes of a world do with a manifest.
+#[derive(Clone, Copy, Debug)]
+struct Habits {
+    writes: Writing,
+    /// Whether commits may have to write a segment, or to fold.
+    goes_outside: bool,
+}
+
+/// A choice of a world, from bits of the tuning that no other choice looks at.
+fn more(tuning: &Tuning, place: u32, bound: u32) -> u32 {
+    let word = tuning.draw.word(place as usize % sim::DRAW_WORDS);
+    sim::scale(word.rotate_left(13 + place).wrapping_mul(0x9e37_79b1), bound)
+}
+
+use RequestKind::{OtherGet, OtherPut, RootGet, RootPut};
+
+/// A fold for want of room: checkpoint and segments are read, a checkpoint is written.
+const FOLD: [(RequestKind, u32); 2] = [(OtherGet, 17), (OtherPut, 1)];
+
 const BUDGET: RequestBudget = RequestBudget {
     kind_of,
     // Open; or, if there is no root: probe, PUT, and open after all if somebody else was faster.
-    opening: &[(RequestKind::RootGet, 3), (RequestKind::RootPut, 1)],
-    write: &[(RequestKind::RootPut, 1)],
-    strong_read: &[(RequestKind::RootGet, 1)],
-    maintenance: &[(RequestKind::OtherPut, 1)],
+    opening: &[(RootGet, 3), (RootPut, 1)],
+    write: &[(RootPut, 1)],
+    strong_read: &[(RootGet, 1)],
+    // Renewing the pin; opening a session, again each time that a collector was faster; and
+    // everything that its snapshot consists of, in blocks of a few keys.
+    held_read: &[(OtherPut, 9), (RootGet, 8), (OtherGet, 90)],
+    maintenance: &[FOLD[0], FOLD[1]],
+    duties: &[
+        // Taking the role, a head to begin with and what it takes to catch up; a saved fold, the
+        // checkpoint, all segments; each of them saved once; and the publication.
+        &[(RootPut, 2), (RootGet, 2), (OtherGet, 17 + 18), (OtherPut, 17)],
+        // The gate; and a pin of each process that ever lived.
+        &[(RootPut, 1), (OtherGet, 40)],
+    ],
     after_failure,
     // A checkpoint and at most 16 segments.
     objects_of_a_root: 17,
@@ -84,10 +133,14 @@ fn kind_of(object: &str, verb: Verb) -> Option<RequestKind> {
     match (name, verb) {
         ("head", Verb::Put) => Some(RequestKind::RootPut),
         ("head", Verb::Get) => Some(RequestKind::RootGet),
-        (name, Verb::Put) if name.starts_with("seg/") => Some(RequestKind::OtherPut),
-        (name, Verb::Get) if name.starts_with("seg/") => Some(RequestKind::OtherGet),
+        (name, Verb::Put) if is_counted(name) => Some(RequestKind::OtherPut),
+        (name, Verb::Get) if is_counted(name) => Some(RequestKind::OtherGet),
         _ => None,
     }
+}
+
+fn is_counted(name: &str) -> bool {
+    ["seg/", "ckpt/", "pin/"].iter().any(|folder| name.starts_with(folder))
 }
 
 /// Finding out costs one GET, doing it again one PUT; what was not read is read again. A segment
@@ -96,8 +149,17 @@ fn after_failure(kind: RequestKind) -> &'static [(RequestKind, u32)] {
     match kind {
         RequestKind::RootPut => &[(RequestKind::RootGet, 1), (RequestKind::RootPut, 1)],
         RequestKind::RootGet => &[(RequestKind::RootGet, 1)],
-        RequestKind::OtherPut => &[(RequestKind::OtherPut, 1)],
+        // A pin is read back, anything else written again.
+        RequestKind::OtherPut => &[(RequestKind::OtherPut, 1), (RequestKind::OtherGet, 1)],
         RequestKind::OtherGet => &[(RequestKind::OtherGet, 17), (RequestKind::RootGet, 1)],
+    }
+}
+
+/// The same where a commit may write a segment: it writes another one when it goes out again.
+fn after_failure_outside(kind: RequestKind) -> &'static [(RequestKind, u32)] {
+    match kind {
+        RootPut => &[(RootGet, 1), (RootPut, 1), (OtherPut, 1)],
+        kind => after_failure(kind),
     }
 }
 
@@ -106,7 +168,7 @@ fn rarity(name: &str) -> Rarity {
     match name {
         // Only a planted bug serves reads from memory.
         "read.cached" => Rarity::PlantedOnly,
-        // Without checkpoints history never disappears behind a commit.
+        // It takes a writer that sleeps while its commit is folded and forgotten.
         "commit.history_gone" => Rarity::Rare,
         // It takes a head that is nearly full and a batch that arrives just then.
         "commit.batch_split" => Rarity::Rare,
@@ -121,12 +183,32 @@ impl SystemUnderTest for ManifestSystem {
 
     fn guarantees(&self) -> Guarantees {
         Guarantees {
-            budget: Some(BUDGET),
+            snapshots: Snapshots::Held,
             // One object is the root of all others: it is whole or the manifest is gone.
             survives_torn_put: |object| object != "m/head",
             // Every object ends with the hash of its bytes.
             body_damage: BodyDamage::Any,
         }
+    }
+
+    fn budget(&self, tuning: &Tuning) -> Option<RequestBudget> {
+        let habits = Self::habits(tuning);
+        let write: &[_] = match (habits.writes, habits.goes_outside) {
+            (Writing::AsTheyLike, false) => BUDGET.write,
+            (Writing::AsTheyLike, true) => &[(RootPut, 1), (OtherPut, 2), FOLD[0]],
+            // It may have to take the role first.
+            (Writing::UnderRole, false) => &[(RootPut, 2)],
+            (Writing::UnderRole, true) => &[(RootPut, 2), (OtherPut, 3), FOLD[0]],
+        };
+        let after_failure = match habits.goes_outside {
+            false => after_failure,
+            true => after_failure_outside,
+        };
+        Some(RequestBudget { write, after_failure, ..BUDGET })
+    }
+
+    fn duties(&self) -> &'static [&'static str] {
+        duties::DUTIES
     }
 
     fn operations(&self) -> &'static [OpKind] {
@@ -159,9 +241,11 @@ impl SystemUnderTest for ManifestSystem {
     fn describe(&self, tuning: &Tuning) -> String {
         let options = self.options(tuning);
         format!(
-            "tail {} B, head {} KiB, attempt {:?}, commit deadline {:?}, {:?}, batch {} window {:?}",
+            "tail {} B, inline {} B, head {} KiB, pins {:?}, attempt {:?}, commit deadline {:?}, {:?}, batch {} window {:?}",
             options.tail_limit_bytes,
+            options.inline_limit_bytes,
             options.head_limit_bytes / 1024,
+            options.pin_ttl,
             options.attempt_timeout,
             options.commit_deadline,
             options.ambiguity,
@@ -172,7 +256,8 @@ impl SystemUnderTest for ManifestSystem {
 
     fn open(&self, context: OpenContext) -> Opening {
         let options = self.options(&context.tuning);
-        Box::pin(session::open(context, options))
+        let habits = Self::habits(&context.tuning);
+        Box::pin(session::open(context, options, habits))
     }
 
     fn auditor(&self) -> Box<dyn Auditor> {

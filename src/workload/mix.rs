@@ -15,6 +15,8 @@ pub struct Mix {
     pub hot_percent: u32,
     /// Of a hundred operations so many read what the process holds instead of asking the store.
     pub session_percent: u32,
+    /// Of a hundred reads so many are from a snapshot that the client holds on to.
+    pub held_percent: u32,
     /// At most so many reads and so many writes in a transaction or batch.
     pub width: u32,
 }
@@ -69,10 +71,12 @@ impl Mix {
 #[must_use]
 pub fn generate(mix: &Mix, id: OpId, draw: &Draw) -> Operation {
     let kind = mix.kind(draw);
-    let freshness = if draw.below(1, 100) < mix.session_percent {
-        Freshness::Session
-    } else {
-        Freshness::Strong
+    let freshness = match draw.below(1, 100) {
+        share if share < mix.session_percent => Freshness::Session,
+        share if kind.is_read_only() && share < mix.session_percent + mix.held_percent => {
+            Freshness::Held
+        }
+        _ => Freshness::Strong,
     };
     let (mut reads, mut writes) = (Vec::new(), Vec::new());
     let word = |index: usize| draw.word(2 + index % 6);
@@ -121,7 +125,14 @@ mod tests {
     use sim::{ProcessId, Site, Source};
 
     fn mix() -> Mix {
-        Mix { weights: [1; 8], keys: 6, hot_percent: 20, session_percent: 30, width: 3 }
+        Mix {
+            weights: [1; 8],
+            keys: 6,
+            hot_percent: 20,
+            session_percent: 30,
+            held_percent: 20,
+            width: 3,
+        }
     }
 
     #[test]

@@ -169,6 +169,9 @@ pub enum Freshness {
     Strong,
     /// What the process holds: at least as new as all that this process has seen.
     Session,
+    /// A snapshot that the client holds or finds, however old. It shows what was, whole and
+    /// unchanged.
+    Held,
 }
 
 /// One operation.

@@ -1,18 +1,29 @@
 //! The rules of the root and its chain, checked on every root that reaches the store.
 //!
 //! The auditor follows the object `head` from version to version. A new root must build on the one
-//! that it replaces, keep its history, seal only what stood in the tail, and name only objects
-//! that exist and hold what it says. Every record that a root adds is one commit, reported to the
-//! judge in order.
+//! that it replaces, keep its history, and name only objects that exist and hold what it says.
+//! Every record that a root adds is one commit, reported to the judge in order.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | this one | from root to root: parent, names, the run of records |
+//! | `folds` | what checkpoints and merged segments must hold: the model |
+//! | `objects` | the objects beside the root: who may delete what, pins, garbage |
+//! | `roles` | who may do what |
 
-use std::collections::BTreeMap;
+mod folds;
+mod objects;
+mod roles;
 
 use bytes::Bytes;
 use sim::ProcessId;
 use sim_storage::model::Applied;
 
+use self::objects::Objects;
+use self::roles::Owners;
 use super::PREFIX;
-use super::decode::{Problem, Record, Root, SegmentRef, segment_records};
+use super::decode::{Directory, Folder, Problem, Record, Root, SegmentRef};
+use super::decode::{is_merged, segment_records};
 use crate::checkers::{Judge, Rule};
 use crate::system::Auditor;
 use crate::workload::{ValueId, Write};
@@ -28,9 +39,30 @@ fn damaged(problem: Problem) -> Broken {
 #[derive(Debug, Default)]
 pub(super) struct ChainAuditor {
     root: Option<Root>,
-    /// Bodies of the segment objects that exist, by name below the prefix.
-    segments: BTreeMap<String, Bytes>,
+    directory: Directory,
+    objects: Objects,
+    owners: Owners,
+    history: Past,
     writes: Vec<(Write, Option<ValueId>)>,
+}
+
+/// What is known of every commit, by its seq.
+#[derive(Debug, Default)]
+struct Past {
+    /// The chain hash after it; the first is that before all commits.
+    chains: Vec<u128>,
+    /// Its id; the first stands for nothing.
+    ids: Vec<(u128, u64)>,
+}
+
+impl Past {
+    fn newest(&self) -> u64 {
+        (self.chains.len() as u64).saturating_sub(1)
+    }
+
+    fn chain(&self, seq: u64) -> Option<u128> {
+        self.chains.get(usize::try_from(seq).ok()?).copied()
+    }
 }
 
 impl Auditor for ChainAuditor {
@@ -40,34 +72,26 @@ impl Auditor for ChainAuditor {
             return;
         };
         let process = ProcessId(change.origin.process);
-        if name == "head" {
+        let checked = if name == "head" {
             judge.count_chain_checks(1);
-            if let Err(Broken(rule, what)) = self.root_applied(change, process, judge) {
-                judge.broken(rule, process, what, &[]);
-            }
-        } else if name.starts_with("seg/") {
-            match change.after {
-                Some(version) => {
-                    self.segments.insert(name.to_owned(), version.body.clone());
-                }
-                None => {
-                    self.segments.remove(name);
-                    if self.is_referenced(name) {
-                        let what = format!("{name} was deleted while the root names it");
-                        judge.broken(Rule::ReferencesExist, process, what, &[]);
-                    }
-                }
-            }
+            self.root_applied(change, process, judge)
+        } else {
+            let floor = self.root.as_ref().map_or(0, |root| root.floor);
+            self.objects.applied(name, change, &self.directory, floor)
+        };
+        if let Err(Broken(rule, what)) = checked {
+            judge.broken(rule, process, what, &[]);
+        }
+    }
+
+    fn ended(&mut self, judge: &mut Judge) {
+        if let Err(Broken(rule, what)) = self.objects.check_garbage(&self.directory) {
+            judge.broken(rule, ProcessId::WORLD, what, &[]);
         }
     }
 }
 
 impl ChainAuditor {
-    fn is_referenced(&self, name: &str) -> bool {
-        let references = self.root.as_ref().and_then(|root| root.segments().ok());
-        references.is_some_and(|segments| segments.iter().any(|segment| segment.name() == name))
-    }
-
     fn root_applied(
         &mut self,
         change: &Applied<'_>,
@@ -80,65 +104,126 @@ impl ChainAuditor {
         let root = Root::decode(&version.body).map_err(damaged)?;
         let previous = self.root.take();
         check_parent(previous.as_ref(), &root)?;
-        let first_new = self.kept_history(previous.as_ref(), &root)?;
-        self.report_commits(previous.as_ref(), &root, first_new, process, judge)?;
+        if self.history.chains.is_empty() {
+            self.history.chains.push(root.incarnation);
+            self.history.ids.push((0, 0));
+        }
+        let same_directory = previous.as_ref().is_some_and(|it| it.directory == root.directory);
+        if !same_directory {
+            let directory = root.directory().map_err(damaged)?;
+            self.check_directory(previous.as_ref(), &root, &directory, process, judge)?;
+            let before = std::mem::replace(&mut self.directory, directory);
+            let version = root.version - 1;
+            self.objects.renamed(&before, &self.directory, version);
+        }
+        let fresh = match previous.as_ref().filter(|_| same_directory) {
+            Some(previous) => self.same_tail(previous, &root)?,
+            None => self.outside_records(&root, process, judge)?,
+        };
+        self.report(&root, fresh, process, judge)?;
+        let (newest, chain) = (self.history.newest(), self.history.chain(self.history.newest()));
+        if Some(root.chain) != chain || root.next_seq != newest + 1 {
+            let what = format!(
+                "root {} says that commit {} is next under another chain hash than its records have",
+                root.version, root.next_seq
+            );
+            return Err(Broken(Rule::ChainIntact, what));
+        }
         self.root = Some(root);
         Ok(())
     }
 
-    /// Where in the tail the new records begin; everything before them, and everything in the
-    /// segments, must be what the previous root held.
-    fn kept_history(&self, previous: Option<&Root>, root: &Root) -> Result<usize, Broken> {
-        let Some(previous) = previous else {
-            return Ok(0);
-        };
-        let gap = |what: String| Err(Broken(Rule::HistoryWhole, what));
-        if root.directory == previous.directory {
-            if !root.tail.starts_with(&previous.tail) {
-                return gap(format!(
-                    "root {} changes or drops records of root {}",
-                    root.version, previous.version
-                ));
-            }
-            return Ok(previous.tail.len());
-        }
-        let (before, after) =
-            (previous.segments().map_err(damaged)?, root.segments().map_err(damaged)?);
-        let (Some(added), true) = (after.get(before.len()..), after.starts_with(&before)) else {
-            return gap(format!(
-                "root {} drops segments of root {}",
+    /// The records that a root adds inline to a tail that is otherwise that of its predecessor.
+    fn same_tail(&self, previous: &Root, root: &Root) -> Result<Bytes, Broken> {
+        if !root.tail.starts_with(&previous.tail) {
+            let what = format!(
+                "root {} changes or drops records of root {}",
                 root.version, previous.version
-            ));
-        };
-        let mut sealed = 0;
-        for segment in added {
-            sealed += self.sealed_part(segment, &previous.tail[sealed..], root.version)?;
+            );
+            return Err(Broken(Rule::HistoryWhole, what));
         }
-        if !root.tail.starts_with(&previous.tail[sealed..]) {
-            return gap(format!(
-                "root {} drops records that are in no segment: {} of {} tail bytes were sealed",
-                root.version,
-                sealed,
-                previous.tail.len()
-            ));
-        }
-        Ok(previous.tail.len() - sealed)
+        Ok(root.tail.slice(previous.tail.len()..))
     }
 
-    /// How many bytes at the beginning of `tail` the segment holds; it must hold exactly those.
-    fn sealed_part(
-        &self,
-        segment: &SegmentRef,
-        tail: &[u8],
-        version: u64,
-    ) -> Result<usize, Broken> {
-        let name = segment.name();
-        let Some(body) = self.segments.get(&name) else {
-            return Err(Broken(
-                Rule::ReferencesExist,
-                format!("root {version} names {name}, which does not exist"),
-            ));
+    /// Names that come and names that go, and the rules for both.
+    fn check_directory(
+        &mut self,
+        previous: Option<&Root>,
+        root: &Root,
+        directory: &Directory,
+        process: ProcessId,
+        judge: &Judge,
+    ) -> Result<(), Broken> {
+        let before = &self.directory;
+        self.owners.check(before, directory, root.version, process)?;
+        let gate = previous.map_or(0, |previous| previous.gate);
+        self.objects.check_names(before, directory, gate, root.version)?;
+        check_gate(previous, root)?;
+        let folds = folds::Folds { history: &self.history, judge, version: root.version };
+        if let Some(checkpoint) = &directory.checkpoint
+            && before.checkpoint.is_none_or(|held| held.name != checkpoint.name)
+        {
+            if before.checkpoint.is_some_and(|held| held.upto >= checkpoint.upto) {
+                let what = format!(
+                    "root {} goes back to a checkpoint of commit {}",
+                    root.version, checkpoint.upto
+                );
+                return Err(Broken(Rule::CheckpointForward, what));
+            }
+            self.owners.check_compactor(directory, root.version, process)?;
+            folds
+                .checkpoint(checkpoint, self.objects.body(Folder::Checkpoints, checkpoint.name))?;
+        }
+        for segment in &directory.segments {
+            if before.segments.iter().any(|held| held.name == segment.name) {
+                continue;
+            }
+            let body = self.objects.body(Folder::Segments, segment.name);
+            if body.is_some_and(|body| is_merged(body)) {
+                self.owners.check_compactor(directory, root.version, process)?;
+                folds.merged(segment, body)?;
+            }
+        }
+        check_cover(directory, root)
+    }
+
+    /// The records of a root whose directory is another one: those of new segments that are known
+    /// are compared and the others reported; then those of the tail. Returns what of the tail is
+    /// new.
+    fn outside_records(
+        &mut self,
+        root: &Root,
+        process: ProcessId,
+        judge: &mut Judge,
+    ) -> Result<Bytes, Broken> {
+        let segments = self.directory.segments.clone();
+        for segment in &segments {
+            let records = self.records_of(segment, root.version)?;
+            if let Some(records) = records {
+                let fresh = self.skip_known(&records, root.version)?;
+                self.report(root, fresh, process, judge)?;
+            }
+            if self.history.chain(segment.last) != Some(segment.chain_end) {
+                let what = format!(
+                    "root {} names a segment up to commit {} under another chain hash",
+                    root.version, segment.last
+                );
+                return Err(Broken(Rule::ChainIntact, what));
+            }
+        }
+        self.skip_known(&root.tail, root.version)
+    }
+
+    /// The records of a segment that holds some; they must be those that the root says.
+    fn records_of(&self, segment: &SegmentRef, version: u64) -> Result<Option<Bytes>, Broken> {
+        let name = segment.name.path(Folder::Segments);
+        let Some(body) = self.objects.body(Folder::Segments, segment.name) else {
+            let what = format!("root {version} names {name}, which does not exist");
+            return Err(Broken(Rule::ReferencesExist, what));
         };
+        if is_merged(body) {
+            return Ok(None);
+        }
         let wrong = |what: &str| {
             Err(Broken(Rule::ReferencesExist, format!("root {version} names {name}, but {what}")))
         };
@@ -150,11 +235,6 @@ impl ChainAuditor {
         if body.len() != segment.len as usize || *digest != segment.hash.to_le_bytes() {
             return wrong("its length or hash is another one");
         }
-        if !tail.starts_with(&records) {
-            let what =
-                format!("root {version} seals records into {name} that are not those of the tail");
-            return Err(Broken(Rule::HistoryWhole, what));
-        }
         let (mut rest, mut chain, mut seqs) = (&records[..], 0, (0, 0));
         while !rest.is_empty() {
             let (record, after) = Record::decode(rest).map_err(damaged)?;
@@ -165,45 +245,57 @@ impl ChainAuditor {
         if seqs != (segment.first, segment.last) || chain != segment.chain_end {
             return wrong("it holds other commits than the root says");
         }
-        Ok(records.len())
+        Ok(Some(records))
     }
 
-    fn report_commits(
+    /// The part of a run of records that is new. What is known must be the same.
+    fn skip_known(&self, run: &Bytes, version: u64) -> Result<Bytes, Broken> {
+        let mut at = 0;
+        while at < run.len() {
+            let (record, rest) = Record::decode(&run[at..]).map_err(damaged)?;
+            match self.history.chain(record.seq) {
+                None => break,
+                Some(chain) if chain == record.chain() => at = run.len() - rest.len(),
+                Some(_) => {
+                    let what = format!("root {version} changes commit {}", record.seq);
+                    return Err(Broken(Rule::HistoryWhole, what));
+                }
+            }
+        }
+        Ok(run.slice(at..))
+    }
+
+    /// Tells the judge of new records.
+    fn report(
         &mut self,
-        previous: Option<&Root>,
         root: &Root,
-        first_new: usize,
+        fresh: Bytes,
         process: ProcessId,
         judge: &mut Judge,
     ) -> Result<(), Broken> {
-        let (mut chain, mut seq) = match previous {
-            Some(previous) => (previous.chain, previous.next_seq),
-            None => (root.incarnation, 1),
-        };
-        let mut rest = &root.tail[first_new..];
+        let mut rest = &fresh[..];
         while !rest.is_empty() {
             let (record, after) = Record::decode(rest).map_err(damaged)?;
+            let seq = self.history.newest() + 1;
             if record.seq != seq || seq != judge.commits() + 1 {
                 let what =
                     format!("root {} adds commit {} where {seq} is next", root.version, record.seq);
                 return Err(Broken(Rule::HistoryWhole, what));
             }
-            if record.chain_prev != chain {
+            if Some(record.chain_prev) != self.history.chain(seq - 1) {
                 let what =
                     format!("commit {seq} of root {} does not continue the chain", root.version);
                 return Err(Broken(Rule::ChainIntact, what));
             }
+            if let Some(epoch) = record.epoch {
+                self.owners.check_leader(&self.directory, epoch, seq, process)?;
+            }
             self.writes.clear();
             record.writes(&mut self.writes).map_err(damaged)?;
             judge.commit(process, record.token, self.writes.drain(..));
-            (chain, seq, rest) = (record.chain(), seq + 1, after);
-        }
-        if root.chain != chain || root.next_seq != seq {
-            let what = format!(
-                "root {} says that commit {} is next under another chain hash than its records have",
-                root.version, root.next_seq
-            );
-            return Err(Broken(Rule::ChainIntact, what));
+            self.history.chains.push(record.chain());
+            self.history.ids.push(record.id);
+            rest = after;
         }
         Ok(())
     }
@@ -239,6 +331,46 @@ fn check_parent(previous: Option<&Root>, root: &Root) -> Result<(), Broken> {
             Rule::BytesIntact,
             String::from("a root counts no records and has some"),
         ));
+    }
+    Ok(())
+}
+
+/// Gate and floor only grow, and a new gate is the root's own version.
+fn check_gate(previous: Option<&Root>, root: &Root) -> Result<(), Broken> {
+    let (gate, floor) = previous.map_or((0, 0), |previous| (previous.gate, previous.floor));
+    let moves = root.gate == gate || root.gate == root.version;
+    if moves && root.gate >= gate && root.floor >= floor && root.floor <= root.gate {
+        return Ok(());
+    }
+    let what = format!(
+        "root {} sets gate {} and floor {} after {gate} and {floor}",
+        root.version, root.gate, root.floor
+    );
+    Err(Broken(Rule::GateKept, what))
+}
+
+/// Checkpoint, segments and tail cover every commit, one after another.
+fn check_cover(directory: &Directory, root: &Root) -> Result<(), Broken> {
+    let mut next = directory.checkpoint.map_or(1, |checkpoint| checkpoint.upto + 1);
+    for segment in &directory.segments {
+        if segment.first != next || segment.last < segment.first {
+            let what = format!(
+                "root {} names a segment of commits {}..{} where {next} is next",
+                root.version, segment.first, segment.last
+            );
+            return Err(Broken(Rule::HistoryWhole, what));
+        }
+        next = segment.last + 1;
+    }
+    if next + u64::from(root.tail_count) != root.next_seq {
+        let what = format!(
+            "root {} has {} inline commits behind commit {} and says that {} is next",
+            root.version,
+            root.tail_count,
+            next - 1,
+            root.next_seq
+        );
+        return Err(Broken(Rule::HistoryWhole, what));
     }
     Ok(())
 }

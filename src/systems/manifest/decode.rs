@@ -3,6 +3,8 @@
 //! It shares no code with `manifest-core`: if the two disagree about a byte, one of them is wrong,
 //! and the run says so.
 
+pub(super) mod folded;
+
 use bytes::Bytes;
 use twox_hash::XxHash3_128;
 
@@ -51,6 +53,15 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// How many entries a directory has.
+#[derive(Clone, Copy, Debug)]
+struct Counts {
+    segments: u16,
+    roles: u16,
+    retired: u32,
+    checkpoint: bool,
+}
+
 /// One root (head object).
 #[derive(Clone, Debug)]
 pub(super) struct Root {
@@ -61,9 +72,11 @@ pub(super) struct Root {
     pub(super) version: u64,
     pub(super) next_seq: u64,
     pub(super) tail_count: u32,
+    pub(super) gate: u64,
+    pub(super) floor: u64,
     /// The directory's bytes: equal bytes name the same objects.
     pub(super) directory: Bytes,
-    pub(super) segment_count: u16,
+    counts: Counts,
     pub(super) tail: Bytes,
     pub(super) digest: u128,
 }
@@ -80,9 +93,10 @@ impl Root {
         let (incarnation, nonce) = (fields.u128()?, fields.u128()?);
         let (prev_digest, chain) = (fields.u128()?, fields.u128()?);
         let (version, next_seq) = (fields.u64()?, fields.u64()?);
-        let _gate_and_floor = (fields.u64()?, fields.u64()?);
+        let (gate, floor) = (fields.u64()?, fields.u64()?);
         let (tail_len, tail_count) = (fields.u32()? as usize, fields.u32()?);
-        let segment_count = fields.u16()?;
+        let (segments, roles, retired) = (fields.u16()?, fields.u16()?, fields.u32()?);
+        let counts = Counts { segments, roles, retired, checkpoint: fields.u8()? == 1 };
         if len != body.len() || tail_offset < ROOT_FIXED_LEN {
             return Err("its length is not the one that it states");
         }
@@ -101,37 +115,137 @@ impl Root {
             version,
             next_seq,
             tail_count,
+            gate,
+            floor,
             directory: body.slice(ROOT_FIXED_LEN..tail_offset),
-            segment_count,
+            counts,
             tail: body.slice(tail_offset..tail_offset + tail_len),
             digest,
         })
     }
 
-    /// The segments that the directory names, in order. (This version names no checkpoint.)
-    pub(super) fn segments(&self) -> Result<Vec<SegmentRef>, Problem> {
+    /// Everything that the root names.
+    pub(super) fn directory(&self) -> Result<Directory, Problem> {
         let mut fields = Fields(&self.directory);
-        (0..self.segment_count)
-            .map(|_| {
-                Ok(SegmentRef {
-                    hv: fields.u64()?,
-                    uuid: fields.u128()?,
-                    first: fields.u64()?,
-                    last: fields.u64()?,
-                    len: fields.u32()?,
-                    hash: fields.u128()?,
-                    chain_end: fields.u128()?,
-                })
-            })
-            .collect()
+        let mut directory = Directory::default();
+        if self.counts.checkpoint {
+            directory.checkpoint = Some(CheckpointRef {
+                name: ObjectName::decode(&mut fields)?,
+                upto: fields.u64()?,
+                len: fields.u64()?,
+                front_len: fields.u32()?,
+                hash: fields.u128()?,
+                chain: fields.u128()?,
+            });
+        }
+        for _ in 0..self.counts.segments {
+            directory.segments.push(SegmentRef {
+                name: ObjectName::decode(&mut fields)?,
+                first: fields.u64()?,
+                last: fields.u64()?,
+                len: fields.u32()?,
+                hash: fields.u128()?,
+                chain_end: fields.u128()?,
+            });
+        }
+        for _ in 0..self.counts.roles {
+            let len = usize::from(fields.u16()?);
+            let name = String::from_utf8_lossy(fields.take(len)?).into_owned();
+            directory.roles.push(Role { name, epoch: fields.u64()?, owner: fields.u128()? });
+        }
+        for _ in 0..self.counts.retired {
+            let folder = match fields.u8()? {
+                1 => Folder::Segments,
+                2 => Folder::Checkpoints,
+                _ => return Err("a retired name is of no known kind"),
+            };
+            let name = ObjectName::decode(&mut fields)?;
+            directory.retired.push(Retired { folder, name, at: fields.u64()? });
+        }
+        match fields.0.is_empty() {
+            true => Ok(directory),
+            false => Err("its directory is longer than its entries"),
+        }
     }
+}
+
+/// Everything that a root names.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Directory {
+    pub(super) checkpoint: Option<CheckpointRef>,
+    pub(super) segments: Vec<SegmentRef>,
+    pub(super) roles: Vec<Role>,
+    pub(super) retired: Vec<Retired>,
+}
+
+impl Directory {
+    /// The objects that a reader of the root may need.
+    pub(super) fn named(&self) -> impl Iterator<Item = (Folder, ObjectName)> + '_ {
+        let checkpoint = self.checkpoint.iter().map(|it| (Folder::Checkpoints, it.name));
+        checkpoint.chain(self.segments.iter().map(|it| (Folder::Segments, it.name)))
+    }
+}
+
+/// Where an object is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Folder {
+    Segments,
+    Checkpoints,
+}
+
+/// The numbers in an object's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ObjectName {
+    pub(super) hv: u64,
+    uuid: u128,
+}
+
+impl ObjectName {
+    fn decode(fields: &mut Fields<'_>) -> Result<Self, Problem> {
+        Ok(ObjectName { hv: fields.u64()?, uuid: fields.u128()? })
+    }
+
+    /// The object's name below the manifest's prefix.
+    pub(super) fn path(self, folder: Folder) -> String {
+        let folder = match folder {
+            Folder::Segments => "seg",
+            Folder::Checkpoints => "ckpt",
+        };
+        format!("{folder}/{:016x}-{:032x}", self.hv, self.uuid)
+    }
+}
+
+/// A reference to a checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct CheckpointRef {
+    pub(super) name: ObjectName,
+    pub(super) upto: u64,
+    pub(super) len: u64,
+    pub(super) front_len: u32,
+    pub(super) hash: u128,
+    pub(super) chain: u128,
+}
+
+/// Who has a role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Role {
+    pub(super) name: String,
+    pub(super) epoch: u64,
+    pub(super) owner: u128,
+}
+
+/// A name out of use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Retired {
+    pub(super) folder: Folder,
+    pub(super) name: ObjectName,
+    pub(super) at: u64,
 }
 
 /// A reference to a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct SegmentRef {
-    pub(super) hv: u64,
-    pub(super) uuid: u128,
+    pub(super) name: ObjectName,
     pub(super) first: u64,
     pub(super) last: u64,
     pub(super) len: u32,
@@ -139,14 +253,12 @@ pub(super) struct SegmentRef {
     pub(super) chain_end: u128,
 }
 
-impl SegmentRef {
-    /// The object's name below the manifest's prefix.
-    pub(super) fn name(&self) -> String {
-        format!("seg/{:016x}-{:032x}", self.hv, self.uuid)
-    }
+/// Whether a segment object is a merged one.
+pub(super) fn is_merged(body: &[u8]) -> bool {
+    body.starts_with(b"MCMG")
 }
 
-/// The records inside a segment object, if the object is intact.
+/// The records inside a segment object that is no merged one, if the object is intact.
 pub(super) fn segment_records(body: &Bytes) -> Result<Bytes, Problem> {
     if body.len() < SEGMENT_FIXED_LEN + DIGEST_LEN || &body[..4] != b"MCSG" {
         return Err("it is no segment");
@@ -165,8 +277,12 @@ pub(super) struct Record<'a> {
     pub(super) chain_prev: u128,
     pub(super) seq: u64,
     op_count: u32,
+    /// Its commit id.
+    pub(super) id: (u128, u64),
     /// Which operation of the world it is, from the metadata.
     pub(super) token: Option<OpId>,
+    /// Under which epoch of the leader's role, from the metadata.
+    pub(super) epoch: Option<u64>,
     ops: &'a [u8],
 }
 
@@ -178,7 +294,7 @@ impl<'a> Record<'a> {
         let len = fields.u32()? as usize;
         let op_count = fields.u32()?;
         let seq = fields.u64()?;
-        let _commit_id = (fields.u128()?, fields.u64()?);
+        let id = (fields.u128()?, fields.u64()?);
         let metadata_len = fields.u32()? as usize;
         let (record, rest) = bytes.split_at_checked(len).ok_or("a record ends early")?;
         let crc_at = len.checked_sub(4).ok_or("a record is too short")?;
@@ -187,9 +303,11 @@ impl<'a> Record<'a> {
         }
         let metadata_at = crc_at.checked_sub(metadata_len).ok_or("a record is too short")?;
         let metadata = &record[metadata_at..crc_at];
-        let token = <[u8; 4]>::try_from(metadata).ok().map(|token| OpId(u32::from_le_bytes(token)));
+        let mut stored = Fields(metadata);
+        let token = stored.u32().ok().map(OpId);
+        let epoch = stored.u64().ok();
         let ops = record.get(RECORD_FIXED_LEN..metadata_at).ok_or("a record is too short")?;
-        Ok((Record { bytes: record, chain_prev, seq, op_count, token, ops }, rest))
+        Ok((Record { bytes: record, chain_prev, seq, op_count, id, token, epoch, ops }, rest))
     }
 
     /// The chain hash after this record.

@@ -1,5 +1,6 @@
 //! Operations as calls of `manifest-core`'s public API, and the environment it runs in.
 
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,15 +8,20 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
 use manifest_core::{
-    BoxFuture, Env, Error, KeyRange as ByteRange, Manifest, Options, Snapshot, Status,
+    BoxFuture, Env, Error, KeyRange as ByteRange, Manifest, Options, Role, Snapshot, Status,
 };
 use object_store::path::Path;
 use sim::{ProcessId, Site};
 
-use super::PREFIX;
+use super::duties::Duties;
+use super::held::Held;
+use super::{Habits, PREFIX};
 use crate::checkers::{Ending, Failure};
-use crate::system::{Executing, OpenContext, OpenError, Recorder, Session};
-use crate::workload::{Freshness, KeyId, KeyRange, Operation, ReadTarget, Write};
+use crate::system::{Executing, OpenContext, OpenError, Recorder, Serving, Session};
+use crate::workload::{Freshness, KeyId, KeyRange, OpId, Operation, ReadTarget, Write};
+
+/// The role under which some worlds write.
+pub(super) const LEADER: &str = "leader";
 
 /// Time and randomness of a simulated process.
 #[derive(Debug)]
@@ -40,11 +46,20 @@ impl Env for SimEnv {
 pub(super) async fn open(
     context: OpenContext,
     options: Options,
+    habits: Habits,
 ) -> Result<Rc<dyn Session>, OpenError> {
     let env = Arc::new(SimEnv { process: context.process });
+    let pin_ttl = options.pin_ttl;
     let opened = Manifest::open_or_create(context.store, Path::from(PREFIX), env, options).await;
     match opened {
-        Ok(manifest) => Ok(Rc::new(ManifestSession { manifest }) as Rc<dyn Session>),
+        Ok(manifest) => Ok(Rc::new(ManifestSession {
+            held: Held::new(manifest.clone(), context.shelf, pin_ttl),
+            duties: Duties::new(manifest.clone(), pin_ttl),
+            manifest,
+            habits,
+            leader: RefCell::default(),
+            fenced: Cell::new(0),
+        }) as Rc<dyn Session>),
         Err(error @ Error::Unavailable { .. }) => Err(OpenError::Unavailable(error.to_string())),
         Err(error) => Err(OpenError::Broken(error.to_string())),
     }
@@ -52,6 +67,13 @@ pub(super) async fn open(
 
 struct ManifestSession {
     manifest: Manifest,
+    habits: Habits,
+    held: Held,
+    duties: Duties,
+    /// The role that it writes under, as long as it thinks that it has it.
+    leader: RefCell<Option<Role>>,
+    /// How often it lost it.
+    fenced: Cell<u32>,
 }
 
 impl Session for ManifestSession {
@@ -70,16 +92,34 @@ impl Session for ManifestSession {
             let _ = self.manifest.maintain().await;
         })
     }
+
+    fn serve(&self, duty: usize) -> Serving<'_> {
+        Box::pin(self.duties.serve(duty))
+    }
+
+    fn let_go(&self) -> Serving<'_> {
+        Box::pin(self.held.let_go())
+    }
+
+    fn tidy(&self) -> Serving<'_> {
+        Box::pin(self.duties.tidy())
+    }
 }
 
 impl ManifestSession {
     async fn run(&self, operation: &Operation, seen: &Recorder) -> Result<Ending, Error> {
+        if operation.freshness == Freshness::Held {
+            self.held.read(operation, seen).await?;
+            return Ok(Ending::Ok { commit: None });
+        }
         if operation.writes.is_empty() {
             let snapshot = self.base(operation.freshness).await?;
             seen.snapshot(snapshot.seq());
             read_snapshot(&snapshot, &operation.reads, seen);
+            self.held.maybe_leave(operation.id);
             return Ok(Ending::Ok { commit: None });
         }
+        let role = self.role_for(operation).await?;
         let mut transaction = if operation.reads.is_empty() {
             self.manifest.transaction()
         } else {
@@ -106,15 +146,34 @@ impl ManifestSession {
                 Write::DeleteRange(range) => transaction.delete_range(byte_range(range)),
             };
         }
-        transaction.set_metadata(Bytes::copy_from_slice(&operation.id.0.to_le_bytes()));
+        transaction.set_metadata(metadata(operation.id, role.as_ref()));
+        if let Some(role) = &role {
+            transaction.under(role);
+        }
         let commit = transaction.commit().await?;
         Ok(Ending::Ok { commit: Some(commit.seq) })
+    }
+
+    /// In worlds with a leader every second writing operation wants to be done by it. A process
+    /// without the role takes it over; one that lost it hesitates.
+    async fn role_for(&self, operation: &Operation) -> Result<Option<Role>, Error> {
+        let number = operation.id.0;
+        if self.habits.writes != Writing::UnderRole || !number.is_multiple_of(2) {
+            return Ok(None);
+        }
+        let held = self.leader.borrow().clone();
+        if held.is_some() || (self.fenced.get() > 0 && !number.is_multiple_of(8)) {
+            return Ok(held);
+        }
+        let role = self.manifest.acquire(LEADER).await?;
+        *self.leader.borrow_mut() = Some(role.clone());
+        Ok(Some(role))
     }
 
     async fn base(&self, freshness: Freshness) -> Result<Snapshot, Error> {
         match freshness {
             Freshness::Strong => self.manifest.read().await,
-            Freshness::Session => Ok(self.manifest.snapshot()),
+            Freshness::Session | Freshness::Held => Ok(self.manifest.snapshot()),
         }
     }
 
@@ -141,11 +200,34 @@ impl ManifestSession {
                     _ => Ending::Unknown,
                 }
             }
+            Error::Fenced { .. } => {
+                self.leader.borrow_mut().take();
+                self.fenced.set(self.fenced.get() + 1);
+                Ending::Failed(Failure::Fenced)
+            }
             Error::TooLarge { .. } => Ending::Failed(Failure::TooLarge),
             Error::Corrupt { .. } => Ending::Failed(Failure::Corrupt),
+            Error::SnapshotExpired { .. } => Ending::Failed(Failure::Expired),
             _ => Ending::Failed(Failure::Unavailable),
         }
     }
+}
+
+/// How a world's processes write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Writing {
+    AsTheyLike,
+    /// Half of it under one role that they take from each other.
+    UnderRole,
+}
+
+/// What stands beside a commit: which operation it is, and under which epoch of the role.
+fn metadata(id: OpId, role: Option<&Role>) -> Bytes {
+    let mut bytes = id.0.to_le_bytes().to_vec();
+    if let Some(role) = role {
+        bytes.extend_from_slice(&role.epoch().to_le_bytes());
+    }
+    bytes.into()
 }
 
 fn read_snapshot(snapshot: &Snapshot, reads: &[ReadTarget], seen: &Recorder) {
@@ -163,7 +245,7 @@ fn read_snapshot(snapshot: &Snapshot, reads: &[ReadTarget], seen: &Recorder) {
     }
 }
 
-fn row(row: &(Bytes, manifest_core::Entry)) -> (KeyId, Option<u64>, &[u8]) {
+pub(super) fn row(row: &(Bytes, manifest_core::Entry)) -> (KeyId, Option<u64>, &[u8]) {
     let (key, entry) = row;
     // Bytes that are no key of this world become a key that no client ever writes.
     let key = KeyId::decode(key).unwrap_or(KeyId(9999));
@@ -174,6 +256,6 @@ fn encoded(key: KeyId) -> Bytes {
     Bytes::copy_from_slice(&key.encode())
 }
 
-fn byte_range(range: KeyRange) -> ByteRange {
+pub(super) fn byte_range(range: KeyRange) -> ByteRange {
     ByteRange { start: encoded(range.start), end: range.end.map(encoded) }
 }

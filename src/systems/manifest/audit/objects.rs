@@ -1,0 +1,215 @@
+//! The objects beside the root: that they exist while somebody may need them, and do not when
+//! nobody can.
+//!
+//! An object is needed by the root, and by every pinned reader of an earlier root. When a pin
+//! protects its reader is decided here by the store's truth and the world's clock: from the moment
+//! at which it was written while the floor was not above its version, until nine tenths of its
+//! time to live have passed without another write. Clocks in a world differ by less than the
+//! tenth that is left, so no collector that waits long enough is ever accused.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use sim_storage::model::Applied;
+
+use super::Broken;
+use crate::checkers::Rule;
+use crate::systems::manifest::decode::folded::Pin;
+use crate::systems::manifest::decode::{Directory, Folder, ObjectName};
+
+/// The objects of one world.
+#[derive(Debug, Default)]
+pub(super) struct Objects {
+    /// Bodies of segments and checkpoints that exist, by name below the prefix.
+    bodies: BTreeMap<String, Bytes>,
+    /// Names that went out of use, with the last version of the root that named them.
+    named_until: BTreeMap<String, u64>,
+    pins: BTreeMap<String, LivePin>,
+}
+
+/// A pin that exists.
+#[derive(Clone, Copy, Debug)]
+struct LivePin {
+    guard: Guard,
+    until_ns: u64,
+    /// Which process wrote it.
+    process: u16,
+}
+
+/// What a pin protects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Guard {
+    /// Nothing yet: it was written when the floor was above its version.
+    Nothing,
+    /// Roots from this version on.
+    From(u64),
+    /// Nothing any more, whatever is written: its reader has given itself up.
+    Over,
+}
+
+impl LivePin {
+    /// The oldest version that it protects at this moment.
+    fn protects(&self, at_ns: u64) -> Option<u64> {
+        match self.guard {
+            Guard::From(version) if at_ns <= self.until_ns => Some(version),
+            _ => None,
+        }
+    }
+}
+
+impl Objects {
+    pub(super) fn body(&self, folder: Folder, name: ObjectName) -> Option<&Bytes> {
+        self.bodies.get(&name.path(folder))
+    }
+
+    /// An object beside the root was written or deleted.
+    pub(super) fn applied(
+        &mut self,
+        name: &str,
+        change: &Applied<'_>,
+        directory: &Directory,
+        floor: u64,
+    ) -> Result<(), Broken> {
+        let at_ns = change.origin.at;
+        if name.starts_with("pin/") {
+            return match change.after {
+                Some(version) => {
+                    self.pinned(name, &version.body, change, floor);
+                    Ok(())
+                }
+                None => self.unpinned(name, change),
+            };
+        }
+        if !name.starts_with("seg/") && !name.starts_with("ckpt/") {
+            return Ok(());
+        }
+        if let Some(version) = change.after {
+            self.bodies.insert(name.to_owned(), version.body.clone());
+            return Ok(());
+        }
+        self.bodies.remove(name);
+        if directory.named().any(|(folder, named)| named.path(folder) == name) {
+            let what = format!("{name} was deleted while the root names it");
+            return Err(Broken(Rule::ReferencesExist, what));
+        }
+        let Some(last) = self.named_until.get(name) else {
+            return Ok(());
+        };
+        for (pin, live) in &self.pins {
+            if let Some(from) = live.protects(at_ns).filter(|from| from <= last) {
+                let what = format!(
+                    "{name} was deleted, which root {last} names, while {pin} protects roots from {from} on"
+                );
+                return Err(Broken(Rule::PinsHold, what));
+            }
+        }
+        Ok(())
+    }
+
+    fn pinned(&mut self, name: &str, body: &[u8], change: &Applied<'_>, floor: u64) {
+        let Ok(pin) = Pin::decode(body) else {
+            self.pins.remove(name);
+            return;
+        };
+        let at_ns = change.origin.at;
+        let guard = match self.pins.get(name) {
+            Some(before) => match before.guard {
+                Guard::From(_) if before.protects(at_ns).is_none() => Guard::Over,
+                guard => guard,
+            },
+            None => Guard::Nothing,
+        };
+        let guard = match guard {
+            Guard::Over => Guard::Over,
+            // Its reader needs less than before: what it had, it had without a break.
+            Guard::From(version) if pin.version >= version => Guard::From(pin.version),
+            _ if pin.version >= floor => Guard::From(pin.version),
+            // Too late for that version; what it protected before it still does.
+            guard => guard,
+        };
+        let (until_ns, process) = (at_ns + pin.ttl_ns / 10 * 9, change.origin.process);
+        self.pins.insert(name.to_owned(), LivePin { guard, until_ns, process });
+    }
+
+    fn unpinned(&mut self, name: &str, change: &Applied<'_>) -> Result<(), Broken> {
+        let Some(live) = self.pins.remove(name) else {
+            return Ok(());
+        };
+        let alive = live.protects(change.origin.at).is_some();
+        if alive && live.process != change.origin.process {
+            let what = format!("{name} was deleted while it protects its reader");
+            return Err(Broken(Rule::PinsHold, what));
+        }
+        Ok(())
+    }
+
+    /// A new root with other names: the new ones exist and were not open to collection; the old
+    /// ones are kept in mind until they are gone.
+    pub(super) fn check_names(
+        &self,
+        before: &Directory,
+        after: &Directory,
+        gate: u64,
+        version: u64,
+    ) -> Result<(), Broken> {
+        let is_in = |directory: &Directory, wanted: (Folder, ObjectName)| {
+            directory.named().any(|named| named == wanted)
+        };
+        for (folder, name) in after.named() {
+            if is_in(before, (folder, name)) {
+                continue;
+            }
+            let path = name.path(folder);
+            if !self.bodies.contains_key(&path) {
+                let what = format!("root {version} names {path}, which does not exist");
+                return Err(Broken(Rule::ReferencesExist, what));
+            }
+            if name.hv < gate {
+                let what = format!("root {version} publishes {path}, below the gate {gate}");
+                return Err(Broken(Rule::GateKept, what));
+            }
+        }
+        for (folder, name) in before.named() {
+            let mut retired = after.retired.iter();
+            let retired = retired.find(|it| (it.folder, it.name) == (folder, name));
+            if !is_in(after, (folder, name)) && retired.map(|it| it.at) != Some(version) {
+                let path = name.path(folder);
+                let what = format!("root {version} drops {path} and does not retire it");
+                return Err(Broken(Rule::RetiredKept, what));
+            }
+        }
+        for retired in &before.retired {
+            let path = retired.name.path(retired.folder);
+            if !after.retired.contains(retired) && self.bodies.contains_key(&path) {
+                let what = format!("root {version} forgets that {path} is retired, and it exists");
+                return Err(Broken(Rule::RetiredKept, what));
+            }
+        }
+        Ok(())
+    }
+
+    /// Remembers what is not named any more. `last` is the version of the root before.
+    pub(super) fn renamed(&mut self, before: &Directory, after: &Directory, last: u64) {
+        for (folder, name) in before.named() {
+            if !after.named().any(|named| named == (folder, name)) {
+                self.named_until.insert(name.path(folder), last);
+            }
+        }
+    }
+
+    /// Everything has been tidied up.
+    pub(super) fn check_garbage(&self, directory: &Directory) -> Result<(), Broken> {
+        let left = self
+            .bodies
+            .keys()
+            .find(|path| !directory.named().any(|(folder, name)| name.path(folder) == **path));
+        let left = left.or_else(|| self.pins.keys().next());
+        match left {
+            None => Ok(()),
+            Some(path) => {
+                let what = format!("{path} is still there, and nobody can need it");
+                Err(Broken(Rule::NothingLeft, what))
+            }
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! The objects that folding and pinning write: checkpoint, merged segment, pin.
+
+use bytes::Bytes;
+use twox_hash::XxHash3_128;
+
+use super::{CheckpointRef, DIGEST_LEN, Fields, Problem, SEGMENT_FIXED_LEN, SegmentRef, key};
+use crate::workload::{KeyId, KeyRange, ValueId, decode_value};
+
+/// What a checkpoint says.
+#[derive(Debug)]
+pub(in crate::systems::manifest) struct Checkpoint {
+    /// Keys, each with the commit that wrote it and its value, in order.
+    pub(in crate::systems::manifest) entries: Vec<(KeyId, u64, ValueId)>,
+    pub(in crate::systems::manifest) dedup_from: u64,
+    /// Commit ids and their seqs.
+    pub(in crate::systems::manifest) last_commits: Vec<((u128, u64), u64)>,
+}
+
+fn value(fields: &mut Fields<'_>) -> Result<ValueId, Problem> {
+    let len = fields.u32()? as usize;
+    decode_value(fields.take(len)?).map_err(|_| "a value that no client wrote")
+}
+
+impl Checkpoint {
+    /// The checkpoint that a root names so.
+    pub(in crate::systems::manifest) fn decode(
+        body: &Bytes,
+        reference: &CheckpointRef,
+    ) -> Result<Self, Problem> {
+        let mut fields = Fields(body);
+        if fields.take(4)? != b"MCCK" || fields.u16()? != 1 {
+            return Err("it is no checkpoint of format 1");
+        }
+        fields.u16()?;
+        let len = fields.u64()?;
+        let (_incarnation, chain, _state) = (fields.u128()?, fields.u128()?, fields.u128()?);
+        let (hv, upto) = (fields.u64()?, fields.u64()?);
+        let (_target, dedup_from) = (fields.u64()?, fields.u64()?);
+        let entry_count = fields.u64()?;
+        let (front_len, blocks, writers) = (fields.u32()?, fields.u32()?, fields.u32()?);
+        fields.u32()?;
+        let states = (len, front_len, hv, upto, chain);
+        let CheckpointRef { name, .. } = reference;
+        if states != (reference.len, reference.front_len, name.hv, reference.upto, reference.chain)
+            || body.len() as u64 != len
+        {
+            return Err("its header is not what the root says");
+        }
+        let front = body.get(..front_len as usize).ok_or("its front ends early")?;
+        let digest_at = front.len().checked_sub(DIGEST_LEN).ok_or("its front ends early")?;
+        let digest = XxHash3_128::oneshot(&front[..digest_at]);
+        if digest != reference.hash || front[digest_at..] != digest.to_le_bytes() {
+            return Err("its digest is wrong");
+        }
+        let mut entries = Vec::new();
+        for _ in 0..blocks {
+            let (offset, block_len, hash) = (fields.u64()? as usize, fields.u32()?, fields.u128()?);
+            key(&mut fields)?;
+            let block =
+                body.get(offset..offset + block_len as usize).ok_or("a block is missing")?;
+            if XxHash3_128::oneshot(block) != hash {
+                return Err("the hash of a block is wrong");
+            }
+            let mut block = Fields(&block[..block.len().saturating_sub(4)]);
+            while !block.0.is_empty() {
+                entries.push((key(&mut block)?, block.u64()?, value(&mut block)?));
+            }
+        }
+        if entries.len() as u64 != entry_count || !entries.is_sorted_by(|a, b| a.0 < b.0) {
+            return Err("its entries are not as many as it says, or not sorted");
+        }
+        let mut last_commits = Vec::new();
+        for _ in 0..writers {
+            let id = (fields.u128()?, fields.u64()?);
+            last_commits.push((id, fields.u64()?));
+        }
+        Ok(Checkpoint { entries, dedup_from, last_commits })
+    }
+}
+
+/// What a merged segment says.
+#[derive(Debug)]
+pub(in crate::systems::manifest) struct Merged {
+    pub(in crate::systems::manifest) chain_start: u128,
+    /// The newest change of each key, in order of keys: its seq, and its value unless it deletes.
+    keys: Vec<(KeyId, u64, Option<ValueId>)>,
+    ranges: Vec<(u64, KeyRange)>,
+    /// Commit ids and their seqs.
+    pub(in crate::systems::manifest) commits: Vec<((u128, u64), u64)>,
+}
+
+impl Merged {
+    /// The merged segment that a root names so.
+    pub(in crate::systems::manifest) fn decode(
+        body: &Bytes,
+        reference: &SegmentRef,
+    ) -> Result<Self, Problem> {
+        let digest_at = body.len().checked_sub(DIGEST_LEN).ok_or("it ends early")?;
+        let digest = XxHash3_128::oneshot(&body[..digest_at]);
+        if digest != reference.hash
+            || body[digest_at..] != digest.to_le_bytes()
+            || body.len() != reference.len as usize
+        {
+            return Err("its length or digest is another one");
+        }
+        let mut header = Fields(body.get(32..SEGMENT_FIXED_LEN).ok_or("it ends early")?);
+        let (first, last, hv) = (header.u64()?, header.u64()?, header.u64()?);
+        header.u64()?;
+        let (chain_start, chain_end) = (header.u128()?, header.u128()?);
+        let said = (reference.first, reference.last, reference.name.hv, reference.chain_end);
+        if (first, last, hv, chain_end) != said {
+            return Err("its header is not what the root says");
+        }
+        let mut fields = Fields(&body[SEGMENT_FIXED_LEN..digest_at]);
+        let (key_count, range_count) = (fields.u32()?, fields.u32()?);
+        let mut merged = Merged { chain_start, keys: vec![], ranges: vec![], commits: vec![] };
+        for _ in 0..key_count {
+            let kind = fields.u8()?;
+            let (name, seq) = (key(&mut fields)?, fields.u64()?);
+            let value = if kind == 1 { Some(value(&mut fields)?) } else { None };
+            merged.keys.push((name, seq, value));
+        }
+        for _ in 0..range_count {
+            let (seq, start) = (fields.u64()?, key(&mut fields)?);
+            let end = if fields.u8()? == 1 { Some(key(&mut fields)?) } else { None };
+            merged.ranges.push((seq, KeyRange { start, end }));
+        }
+        while !fields.0.is_empty() {
+            let id = (fields.u128()?, fields.u64()?);
+            merged.commits.push((id, fields.u64()?));
+        }
+        match merged.keys.is_sorted_by(|a, b| a.0 < b.0) {
+            true => Ok(merged),
+            false => Err("its keys are not sorted"),
+        }
+    }
+
+    /// What it makes of a key that had this value before: the value, and the commit that wrote it.
+    pub(in crate::systems::manifest) fn result(
+        &self,
+        key: KeyId,
+        before: Option<(u64, ValueId)>,
+    ) -> Option<(u64, ValueId)> {
+        if let Ok(place) = self.keys.binary_search_by_key(&key, |entry| entry.0) {
+            let (_, seq, value) = self.keys[place];
+            return value.map(|value| (seq, value));
+        }
+        before.filter(|_| !self.ranges.iter().any(|(_, range)| range.contains(key)))
+    }
+
+    /// The keys that it names.
+    pub(in crate::systems::manifest) fn keys(&self) -> impl Iterator<Item = KeyId> + '_ {
+        self.keys.iter().map(|entry| entry.0)
+    }
+}
+
+/// What a pin says.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::systems::manifest) struct Pin {
+    pub(in crate::systems::manifest) version: u64,
+    pub(in crate::systems::manifest) ttl_ns: u64,
+}
+
+impl Pin {
+    pub(in crate::systems::manifest) fn decode(body: &[u8]) -> Result<Self, Problem> {
+        let digest_at = body.len().checked_sub(DIGEST_LEN).ok_or("it ends early")?;
+        let digest = XxHash3_128::oneshot(&body[..digest_at]);
+        if !body.starts_with(b"MCPN") || body[digest_at..] != digest.to_le_bytes() {
+            return Err("it is no pin");
+        }
+        let mut fields = Fields(body.get(48..72).ok_or("it ends early")?);
+        let (version, _counter, ttl_ms) = (fields.u64()?, fields.u64()?, fields.u64()?);
+        Ok(Pin { version, ttl_ns: ttl_ms.saturating_mul(1_000_000) })
+    }
+}

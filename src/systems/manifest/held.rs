@@ -1,0 +1,100 @@
+//! Snapshots that clients hold on to: sessions of `manifest-core`, long and short, on the newest
+//! state or on one that somebody saved.
+//!
+//! What to do next follows from the number of the operation, mixed: whether a session is kept for
+//! the next read, and what the next one is opened on. The pin is renewed when a client comes by
+//! and finds it due, so a process whose clients are busy elsewhere lets it lapse.
+
+use std::cell::{Cell, RefCell};
+use std::time::Duration;
+
+use manifest_core::{Error, Manifest, SavedSnapshot, Session};
+
+use super::session::{byte_range, row};
+use crate::system::{Recorder, Shelf};
+use crate::workload::{OpId, Operation, ReadTarget};
+
+/// The held snapshots of one process.
+pub(super) struct Held {
+    manifest: Manifest,
+    shelf: Shelf,
+    pin_ttl: Duration,
+    /// Sessions that were opened and are kept for later.
+    kept: RefCell<Vec<Session>>,
+    renewed_at: Cell<Duration>,
+}
+
+/// Bits that follow from the number of an operation.
+fn habit(id: OpId, place: u32) -> u32 {
+    id.0.wrapping_mul(0x9e37_79b1).rotate_left(7 * place + 5) >> 24
+}
+
+impl Held {
+    pub(super) fn new(manifest: Manifest, shelf: Shelf, pin_ttl: Duration) -> Self {
+        let renewed_at = Cell::new(sim::monotonic());
+        Self { manifest, shelf, pin_ttl, kept: RefCell::default(), renewed_at }
+    }
+
+    /// Leaves the newest snapshot for others, now and then.
+    pub(super) fn maybe_leave(&self, id: OpId) {
+        if habit(id, 0) < 80 {
+            self.shelf.leave(self.manifest.save().into_bytes());
+        }
+    }
+
+    /// Reads from a snapshot of the past.
+    pub(super) async fn read(&self, operation: &Operation, seen: &Recorder) -> Result<(), Error> {
+        self.renew_if_due().await;
+        let mut session = self.session(operation.id).await?;
+        seen.snapshot(session.seq());
+        for read in &operation.reads {
+            match *read {
+                ReadTarget::Key(key) => {
+                    let entry = session.get(key.encode()).await?;
+                    seen.saw(key, entry.as_ref().map(|entry| (Some(entry.seq), &entry.value[..])));
+                }
+                ReadTarget::Range(range) => {
+                    let rows = session.scan(byte_range(range)).await?;
+                    seen.saw_range(range, rows.iter().map(row));
+                }
+            }
+        }
+        if habit(operation.id, 1) < 170 {
+            self.kept.borrow_mut().push(session);
+        }
+        Ok(())
+    }
+
+    async fn session(&self, id: OpId) -> Result<Session, Error> {
+        // Long sessions: the oldest that is kept. Short ones: a new one.
+        if habit(id, 2) < 170 && !self.kept.borrow().is_empty() {
+            return Ok(self.kept.borrow_mut().remove(0));
+        }
+        let found = self.shelf.find(habit(id, 3) as usize).filter(|_| habit(id, 2) < 110);
+        match found {
+            Some(bytes) => self.manifest.reopen(&SavedSnapshot::from_bytes(bytes)).await,
+            None => {
+                let session = self.manifest.session().await?;
+                if habit(id, 0) < 80 {
+                    self.shelf.leave(session.save().into_bytes());
+                }
+                Ok(session)
+            }
+        }
+    }
+
+    async fn renew_if_due(&self) {
+        let now = sim::monotonic();
+        if now.saturating_sub(self.renewed_at.get()) < self.pin_ttl / 3 {
+            return;
+        }
+        self.renewed_at.set(now);
+        let _ = self.manifest.renew_pin().await;
+    }
+
+    /// Ends all sessions, and gives the pin up.
+    pub(super) async fn let_go(&self) {
+        self.kept.borrow_mut().clear();
+        let _ = self.manifest.renew_pin().await;
+    }
+}
