@@ -163,9 +163,10 @@ impl Player {
     }
 }
 
-/// How a range that begins behind the end is told: by the server as a status, or (azurite answers a
-/// range that begins right at the end with 200) by the client itself.
-const BEYOND_THE_END: [&str; 2] = ["416", "Wanted range starting at"];
+/// How a range that begins behind the end is told: by the server as a status; or, as azurite answers
+/// a range that begins right at the end with success, by the client that cannot make sense of that.
+const BEYOND_THE_END: [&str; 3] =
+    ["416", "Wanted range starting at", "Failed to parse value for CONTENT_RANGE"];
 
 /// The kind of an error. Stores word their messages differently; what is of no kind that random
 /// operations without faults may meet is told in full.
