@@ -69,8 +69,11 @@ fn main() -> ExitCode {
 fn server(kind: &str, endpoint: &str) -> Result<Server, String> {
     let retry = RetryConfig { max_retries: 0, ..RetryConfig::default() };
     // Servers close connections that idle; a request on one that is just being closed would fail.
-    let client =
-        ClientOptions::new().with_allow_http(true).with_pool_idle_timeout(Duration::from_secs(2));
+    // A machine that is busy with other things is no reason to give up.
+    let client = ClientOptions::new()
+        .with_allow_http(true)
+        .with_pool_idle_timeout(Duration::from_secs(2))
+        .with_timeout(Duration::from_secs(300));
     match kind {
         "s3" => {
             let store = AmazonS3Builder::new()
