@@ -36,6 +36,7 @@ use crate::format::pin::Pin;
 use crate::format::{ObjectName, parse_name};
 use crate::inner::{Inner, lock};
 use crate::pins::longest_life;
+use crate::planted::{Bugs, PlantedBug};
 use crate::requests::{Failure, Fetched};
 use crate::steps::*;
 
@@ -98,6 +99,10 @@ impl Collector {
     /// [`Error::Unavailable`]: nothing is lost, call again. [`Error::Corrupt`] and the other errors
     /// of `Manifest::read`.
     pub async fn pass(&mut self, floor: Floor) -> Result<Collected, Error> {
+        let early = match self.inner.bugs.is(PlantedBug::GcPlanNoRevalidate) {
+            true => Some((self.inner.requests.env.now(), self.list_pins().await?)),
+            false => None,
+        };
         let above = lock(&self.inner.state).head.header.version;
         let edit = Edit::Collect(Pass { above, floor, gone: self.gone.clone() });
         step!(COLLECT_GATE);
@@ -110,8 +115,10 @@ impl Collector {
         let requests = &self.inner.requests;
         // Before the question: what the answer shows was so at this moment or later.
         let asked_at = requests.env.now();
-        step!(COLLECT_LIST_PINS);
-        let pins = requests.list(&requests.pins).await.map_err(unavailable)?;
+        let (asked_at, pins) = match early {
+            Some(early) => early,
+            None => (asked_at, self.list_pins().await?),
+        };
         step!(COLLECT_LIST_SEGMENTS);
         let segments = requests.list(&requests.segments).await.map_err(unavailable)?;
         step!(COLLECT_LIST_CHECKPOINTS);
@@ -121,10 +128,19 @@ impl Collector {
         let mut doomed = Doomed::default();
         let oldest_pin = self.judge_pins(pins, asked_at, &mut doomed, &mut report).await?;
         self.judge_retired(&head, oldest_pin, &mut doomed, &mut report);
-        find_orphans(&head, RetiredKind::Segment, &segments, &mut doomed);
-        find_orphans(&head, RetiredKind::Checkpoint, &checkpoints, &mut doomed);
+        let bugs = self.inner.bugs;
+        find_orphans(&head, RetiredKind::Segment, &segments, &mut doomed, bugs);
+        if !bugs.is(PlantedBug::LoserObjectLeak) {
+            find_orphans(&head, RetiredKind::Checkpoint, &checkpoints, &mut doomed, bugs);
+        }
         self.delete(doomed, &mut report).await;
         Ok(report)
+    }
+
+    async fn list_pins(&self) -> Result<Vec<ObjectMeta>, Error> {
+        let requests = &self.inner.requests;
+        step!(COLLECT_LIST_PINS);
+        requests.list(&requests.pins).await.map_err(unavailable)
     }
 
     /// The oldest version that a live pin protects. A pin that had not changed for too long when it
@@ -145,7 +161,8 @@ impl Collector {
             };
             let life = now.pin.map_or(self.inner.options.pin_ttl, |pin| pin.ttl);
             let age = asked_at.saturating_sub(now.since);
-            if age > longest_life(life) {
+            let wedged = self.inner.bugs.is(PlantedBug::LeaseLeakWedges);
+            if age > longest_life(life) && !wedged {
                 step!(COLLECT_DEAD_PIN);
                 report.dead_pins += 1;
                 doomed.pins.push(meta.location.clone());
@@ -192,7 +209,10 @@ impl Collector {
         doomed: &mut Doomed,
         report: &mut Collected,
     ) {
-        let limit = head.header.floor.min(oldest_pin);
+        let limit = match self.inner.bugs.is(PlantedBug::GcIgnoresLease) {
+            false => head.header.floor.min(oldest_pin),
+            true => u64::MAX,
+        };
         for retired in &head.directory.retired {
             if retired.at_version > limit {
                 report.kept += 1;
@@ -224,7 +244,13 @@ impl Collector {
 }
 
 /// Names that a head neither has nor had, and that nobody can publish any more.
-fn find_orphans(head: &Head, kind: RetiredKind, listed: &[ObjectMeta], doomed: &mut Doomed) {
+fn find_orphans(
+    head: &Head,
+    kind: RetiredKind,
+    listed: &[ObjectMeta],
+    doomed: &mut Doomed,
+    bugs: Bugs,
+) {
     let directory = &head.directory;
     for meta in listed {
         let Some(name) = meta.location.filename().and_then(parse_name) else {
@@ -235,7 +261,8 @@ fn find_orphans(head: &Head, kind: RetiredKind, listed: &[ObjectMeta], doomed: &
             RetiredKind::Checkpoint => directory.checkpoint.is_some_and(|it| it.name == name),
         };
         let retired = directory.retired.iter().any(|it| it.name == name);
-        if !named && !retired && name.hv < head.header.gate {
+        let below = name.hv < head.header.gate || bugs.is(PlantedBug::GcInflightSegment);
+        if !named && !retired && below {
             doomed.orphans.push(meta.location.clone());
         }
     }

@@ -30,6 +30,7 @@ use crate::format::segment::SegmentHeader;
 use crate::format::{ObjectName, parse_name};
 use crate::inner::{Inner, Purpose, lock};
 use crate::patience::RefreshError;
+use crate::planted::PlantedBug;
 use crate::requests::Fetched;
 use crate::role::{self, Role};
 use crate::seal::put_new;
@@ -165,7 +166,7 @@ impl Compactor {
             chain_start: start.chain,
             chain_end: chain_end(run),
         };
-        let (bytes, hash) = merged::encode(header, &delta.finish());
+        let (bytes, hash) = merged::encode(header, &delta.finish_merge(self.inner.bugs));
         let name = put_new(&self.inner, RetiredKind::Segment, header.hv, &bytes).await?;
         let by = header.reference(name, &bytes, hash);
         let replaced = run.iter().map(|segment| segment.name).collect();
@@ -177,7 +178,7 @@ impl Compactor {
     async fn newest_head(&self) -> Result<Arc<Head>, Error> {
         self.inner.bring_up_to_date(Purpose::Compact).await?;
         let head = Arc::clone(&lock(&self.inner.state).head);
-        self.claim.check(&head.directory).map_err(Refusal::error)?;
+        self.claim.check(&head.directory, self.inner.bugs).map_err(Refusal::error)?;
         Ok(head)
     }
 
@@ -192,6 +193,10 @@ impl Compactor {
             step!(FOLD_READ);
             let progress = fold.advance(&inner, head, inner.options.fold_step).await?;
             if progress == Progress::Finished {
+                break;
+            }
+            if inner.bugs.is(PlantedBug::CheckpointCoversHead) {
+                fold.end = head.directory.tail_start(inner.incarnation);
                 break;
             }
             step!(FOLD_SAVE);
@@ -236,7 +241,15 @@ impl Compactor {
             return None;
         };
         let saved = Checkpoint::decode_unreferenced(bytes, name, self.inner.incarnation).ok()?;
-        Some(Fold::of(&saved)).filter(|fold| fold.is_on(head))
+        let mut fold = Some(Fold::of(&saved)).filter(|fold| fold.is_on(head))?;
+        if self.inner.bugs.is(PlantedBug::ResumedCompactionBoundary) {
+            let target = saved.front.header.target;
+            let reached = head.directory.segments.iter().find(|segment| segment.last == target);
+            if let Some(segment) = reached {
+                fold.end = RunEnd { chain: segment.chain_end, next_seq: target + 1 };
+            }
+        }
+        Some(fold)
     }
 
     async fn publish(&self, edit: Edit, done: Compaction) -> Result<Compaction, Error> {

@@ -13,6 +13,7 @@ use crate::format::CommitId;
 use crate::format::merged::{Delta, MergedKey, MergedRange};
 use crate::format::record::{self, OpView};
 use crate::format::segment::{Segment, SegmentBodyView};
+use crate::planted::{Bugs, PlantedBug};
 use crate::state::delta_ops;
 
 /// A delta in the making. Commits are added in order of their seqs.
@@ -67,6 +68,16 @@ impl DeltaBuilder {
                 self.ranges.push(MergedRange { seq, start: copy(start), end: end.map(copy) });
             }
         }
+    }
+
+    /// The delta as a merged segment holds it.
+    pub(crate) fn finish_merge(self, bugs: Bugs) -> Delta {
+        let mut delta = self.finish();
+        if bugs.is(PlantedBug::TombstoneDrop) {
+            delta.keys.retain(|entry| entry.value.is_some());
+            delta.ranges.clear();
+        }
+        delta
     }
 
     pub(crate) fn finish(self) -> Delta {

@@ -23,6 +23,7 @@ use crate::format::directory::{
     RoleEntry, SegmentRef,
 };
 use crate::format::head::{Head, HeadEdit, HeadWriter};
+use crate::planted::{Bugs, PlantedBug};
 use crate::seal::Sealed;
 
 /// Retired names that a head may hold, if they take up no more than a quarter of it. Compaction
@@ -39,7 +40,10 @@ pub(crate) struct Claim {
 
 impl Claim {
     /// Whether the directory of a head confirms the claim.
-    pub(crate) fn check(&self, directory: &Directory) -> Result<(), Refusal> {
+    pub(crate) fn check(&self, directory: &Directory, bugs: Bugs) -> Result<(), Refusal> {
+        if bugs.is(PlantedBug::FenceCheckOnce) {
+            return Ok(());
+        }
         let entry = directory.roles.iter().find(|entry| *entry.name == *self.role);
         let current = entry.map_or(0, |entry| entry.epoch);
         match entry {
@@ -129,7 +133,7 @@ impl Edit {
                 directory.segments.iter().any(|held| held.name == by.name)
                     || is_retired(directory, by.name)
             }
-            Edit::Acquire(claim) => claim.check(directory).is_ok(),
+            Edit::Acquire(claim) => claim.check(directory, Bugs::default()).is_ok(),
             Edit::Collect(pass) => head.header.gate > pass.above,
         }
     }
@@ -165,13 +169,15 @@ pub(crate) struct Draft<'a> {
     sealed_len: usize,
     sealed_count: u32,
     head_limit: usize,
+    bugs: Bugs,
 }
 
 impl<'a> Draft<'a> {
     /// A head that changes nothing. `head_limit` is the number of bytes that it may have.
-    pub(crate) fn of(base: &'a Head, head_limit: usize) -> Self {
+    pub(crate) fn of(base: &'a Head, head_limit: usize, bugs: Bugs) -> Self {
         let (gate, floor) = (base.header.gate, base.header.floor);
-        Self { base, changed: None, gate, floor, sealed_len: 0, sealed_count: 0, head_limit }
+        let (sealed_len, sealed_count) = (0, 0);
+        Self { base, changed: None, gate, floor, sealed_len, sealed_count, head_limit, bugs }
     }
 
     pub(crate) fn directory(&self) -> &Directory {
@@ -205,7 +211,12 @@ impl<'a> Draft<'a> {
 
     /// A name may be published only if no collector could have taken it for garbage.
     fn passes_gate(&self, name: ObjectName) -> Result<(), Refusal> {
-        if name.hv >= self.base.header.gate { Ok(()) } else { Err(Refusal::Outdated) }
+        let passes = name.hv >= self.base.header.gate;
+        if passes || self.bugs.is(PlantedBug::GcInflightSegment) {
+            Ok(())
+        } else {
+            Err(Refusal::Outdated)
+        }
     }
 
     fn retire(&mut self, names: impl IntoIterator<Item = (RetiredKind, ObjectName)>) {
@@ -233,7 +244,7 @@ impl<'a> Draft<'a> {
     }
 
     fn checkpoint(&mut self, new: &CheckpointRef, claim: &Claim) -> Result<(), Refusal> {
-        claim.check(self.directory())?;
+        claim.check(self.directory(), self.bugs)?;
         self.passes_gate(new.name)?;
         let directory = self.directory();
         let moves_forward = directory.checkpoint.is_none_or(|held| new.upto_seq > held.upto_seq);
@@ -259,7 +270,7 @@ impl<'a> Draft<'a> {
         by: &SegmentRef,
         claim: &Claim,
     ) -> Result<(), Refusal> {
-        claim.check(self.directory())?;
+        claim.check(self.directory(), self.bugs)?;
         self.passes_gate(by.name)?;
         let segments = &self.directory().segments;
         let start = segments.iter().position(|segment| Some(&segment.name) == replaced.first());
@@ -312,8 +323,10 @@ impl<'a> Draft<'a> {
             Floor::ThisPass => self.gate,
             Floor::PassBefore => gate_before,
         });
-        if self.directory().retired.iter().any(|retired| pass.gone.contains(&retired.name)) {
-            self.directory_mut().retired.retain(|retired| !pass.gone.contains(&retired.name));
+        let all = self.bugs.is(PlantedBug::RetiredDroppedEarly);
+        let is_gone = |retired: &RetiredName| all || pass.gone.contains(&retired.name);
+        if self.directory().retired.iter().any(is_gone) {
+            self.directory_mut().retired.retain(|retired| !is_gone(retired));
         }
     }
 }

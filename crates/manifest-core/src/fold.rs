@@ -21,6 +21,7 @@ use crate::format::record::{self, OpView, RunEnd};
 use crate::format::segment::{Segment, SegmentBodyView};
 use crate::inner::{Inner, lock};
 use crate::patience::RefreshError;
+use crate::planted::PlantedBug;
 use crate::seal::put_new;
 use crate::state::{Missing, Parts, delta_ops};
 use crate::steps::*;
@@ -133,6 +134,10 @@ impl Fold {
         self.writers_from = self.writers_from.max(oldest);
         let from = self.writers_from;
         self.writers.retain(|_, (_, seq)| *seq >= from);
+        if inner.bugs.is(PlantedBug::DedupEvictedEarly) {
+            let newest = self.end.next_seq.saturating_sub(8);
+            self.writers.retain(|_, (_, seq)| *seq >= newest);
+        }
         let header = CheckpointHeader {
             incarnation: inner.incarnation,
             hv,

@@ -45,7 +45,7 @@ pub(crate) async fn maintain(inner: &Inner) -> Result<Maintenance, Error> {
             return Ok(Maintenance::Nothing);
         }
         let head = Arc::clone(&state.head);
-        let mut draft = Draft::of(&head, inner.options.head_limit_bytes);
+        let mut draft = Draft::of(&head, inner.options.head_limit_bytes, inner.bugs);
         if state.ready.iter().any(|edit| edit.apply(&mut draft).is_ok()) {
             return Ok(Maintenance::Waiting);
         }

@@ -24,6 +24,7 @@ use crate::error::Error;
 use crate::format::head::Head;
 use crate::format::pin::Pin;
 use crate::inner::{Inner, Purpose, lock};
+use crate::planted::PlantedBug;
 use crate::requests::{Failure, Fetched};
 use crate::steps::*;
 
@@ -194,10 +195,12 @@ async fn pin_version(
     let oldest = lock(&inner.pins.view).oldest_session();
     let pinned = oldest.map_or(version, |oldest| oldest.min(version));
     write(inner, object, pinned).await?;
-    inner.bring_up_to_date(Purpose::Pin).await?;
-    let floor = lock(&inner.state).head.header.floor;
-    if floor > version {
-        return Ok(None);
+    if !inner.bugs.is(PlantedBug::PinAfterRead) {
+        inner.bring_up_to_date(Purpose::Pin).await?;
+        let floor = lock(&inner.state).head.header.floor;
+        if floor > version {
+            return Ok(None);
+        }
     }
     let mut view = lock(&inner.pins.view);
     if inner.requests.env.now() >= view.fence_at {

@@ -5,54 +5,93 @@
 //! `false` and the optimiser removes every trace. Each decision that a bug changes asks
 //! `bugs.is(..)` in the place where the correct code decides, so both ways can be read together.
 
-/// A bug that can be planted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[cfg_attr(not(feature = "planted-bugs"), allow(dead_code, unreachable_pub))]
-pub enum PlantedBug {
-    /// The head PUT goes out without its condition.
-    BlindHeadPut,
-    /// After an unknown outcome: reload, rebase, commit again, never look for the own commit id.
-    AmbiguousRetryRecommit,
-    /// Strong reads are served from a cached head up to 3 s old.
-    HeadCacheStale,
+macro_rules! bugs {
+    ($($bug:ident $name:literal $sentence:literal $origin:literal)+) => {
+        /// A bug that can be planted.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        #[cfg_attr(not(feature = "planted-bugs"), allow(dead_code, unreachable_pub))]
+        pub enum PlantedBug {
+            $(#[doc = $sentence] $bug,)+
+        }
+
+        #[cfg(feature = "planted-bugs")]
+        impl PlantedBug {
+            /// All of them.
+            pub const ALL: &'static [PlantedBug] = &[$(Self::$bug),+];
+
+            /// The id, in kebab case.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$bug => $name,)+ }
+            }
+
+            /// What is changed.
+            pub const fn sentence(self) -> &'static str {
+                match self { $(Self::$bug => $sentence,)+ }
+            }
+
+            /// Where it was seen: `project#thread`; or why this protocol invites it.
+            pub const fn origin(self) -> &'static str {
+                match self { $(Self::$bug => $origin,)+ }
+            }
+        }
+    };
 }
 
-#[cfg(feature = "planted-bugs")]
-impl PlantedBug {
-    /// All of them.
-    pub const ALL: &'static [PlantedBug] =
-        &[Self::BlindHeadPut, Self::AmbiguousRetryRecommit, Self::HeadCacheStale];
-
-    /// The id, in kebab case.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::BlindHeadPut => "blind-head-put",
-            Self::AmbiguousRetryRecommit => "ambiguous-retry-recommit",
-            Self::HeadCacheStale => "head-cache-stale",
-        }
-    }
-
-    /// What is changed.
-    pub const fn sentence(self) -> &'static str {
-        match self {
-            Self::BlindHeadPut => "The head PUT goes out without its condition.",
-            Self::AmbiguousRetryRecommit => {
-                "After an unknown outcome the commit is rebased and sent again without looking for its own id."
-            }
-            Self::HeadCacheStale => "Strong reads are served from a cached head up to 3 s old.",
-        }
-    }
-
-    /// Where it was seen: `project#thread`.
-    pub const fn origin(self) -> &'static str {
-        match self {
-            Self::BlindHeadPut => "delta#1830; delta#1410; paimon#5762; object_store#713",
-            Self::AmbiguousRetryRecommit => {
-                "materialize#38333; lance-ray#5282; iceberg#2808; iceberg#10765; delta-rs#268"
-            }
-            Self::HeadCacheStale => "quickwit#1399; duckdb-iceberg#1126; greptimedb#2013",
-        }
-    }
+bugs! {
+    BlindHeadPut "blind-head-put"
+        "The head PUT goes out without its condition."
+        "delta#1830; delta#1410; paimon#5762; object_store#713"
+    AmbiguousRetryRecommit "ambiguous-retry-recommit"
+        "After an unknown outcome the commit is rebased and sent again without looking for its own id."
+        "materialize#38333; lance-ray#5282; iceberg#2808; iceberg#10765; delta-rs#268"
+    ConflictWindowLatestOnly "conflict-window-latest-only"
+        "Validation looks only at the newest commit, not at all since the base."
+        "lance#6653; slatedb#1710"
+    SkipMissingSegment "skip-missing-segment"
+        "A segment of a session that is not there is skipped instead of ending the session."
+        "slatedb#1392; delta#1365; arcadedb#4331"
+    PinAfterRead "pin-after-read"
+        "A session is opened without the look at the head that proves its pin."
+        "materialize#18228; slatedb#604; greptimedb#8625"
+    CheckpointCoversHead "checkpoint-covers-head"
+        "A checkpoint claims all segments of the head, not only those that were folded."
+        "slatedb#1625; slatedb#1857; lance#6653; delta-rs#3049"
+    TombstoneDrop "tombstone-drop"
+        "Merging segments drops their delete marks."
+        "slatedb#307; slatedb#976; leveldb#898; delta-rs#4300"
+    GcInflightSegment "gc-inflight-segment"
+        "The gate is not looked at: neither when garbage is found nor when a name is published."
+        "thanos#1577; slatedb#984; risingwave#18757; icechunk#368"
+    GcIgnoresLease "gc-ignores-lease"
+        "Retired names are deleted without a look at pins and floor."
+        "slatedb#355; iceberg#5666; databend#20436; icechunk#1717"
+    GcPlanNoRevalidate "gc-plan-no-revalidate"
+        "Pins are listed before the floor is set, not after."
+        "iceberg-go#716; lakeFS#7716; s2#495"
+    LoserObjectLeak "loser-object-leak"
+        "Checkpoints that nobody published are never looked for."
+        "lance#8516; kafka#15817; thanos#2459; slatedb#608"
+    FenceCheckOnce "fence-check-once"
+        "A role's epoch is checked when the role is taken, and never again."
+        "slatedb#271; iceberg#5036; delta-rs#268; restic#4374"
+    LeaseLeakWedges "lease-leak-wedges"
+        "The pin of a dead process counts for ever."
+        "iceberg#2301; terraform#28693; restic#3219"
+    ResumedCompactionBoundary "resumed-compaction-boundary"
+        "A fold that is resumed goes on from its target, not from what it had folded."
+        "slatedb#1769; slatedb#1625; slatedb#1194"
+    HeadCacheStale "head-cache-stale"
+        "Strong reads are served from a cached head up to 3 s old."
+        "quickwit#1399; duckdb-iceberg#1126; greptimedb#2013"
+    RetiredDroppedEarly "retired-dropped-early"
+        "A retired name leaves the head before its object is known to be gone."
+        "own: the list of retired names looks like a work queue"
+    DedupEvictedEarly "dedup-evicted-early"
+        "A checkpoint forgets writers that it claims to know."
+        "own: the map of recent writers looks like a cache"
+    UnseenHistoryTrusted "unseen-history-trusted"
+        "A commit that the visible part of the history does not show counts as not committed."
+        "own: the visible part is usually all"
 }
 
 #[cfg(feature = "planted-bugs")]

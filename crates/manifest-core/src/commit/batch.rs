@@ -28,6 +28,7 @@ use crate::format::head::{Head, HeadWriter};
 use crate::history::{Found, History};
 use crate::index::Index;
 use crate::inner::{Inner, lock};
+use crate::planted::PlantedBug;
 use crate::range::KeyRange;
 use crate::state::State;
 use crate::steps::*;
@@ -82,7 +83,7 @@ impl Attempt {
         step!(COMMIT_VALIDATE);
         let mut state = lock(&inner.state);
         let base = Arc::clone(&state.head);
-        let mut draft = Draft::of(&base, inner.options.head_limit_bytes);
+        let mut draft = Draft::of(&base, inner.options.head_limit_bytes, inner.bugs);
         let has_edits = settle_edits(edits, &base, &mut draft);
         let mut filling = Filling::new(inner, draft, batch);
         let mut later = Vec::new();
@@ -93,7 +94,7 @@ impl Attempt {
                 work.withdraw(&mut state);
                 continue;
             }
-            if let Err(refused) = validate(&work, &state.index, filling.directory()) {
+            if let Err(refused) = validate(inner, &work, &state, filling.directory()) {
                 work.finish(&mut state, Err(refused));
                 continue;
             }
@@ -229,29 +230,33 @@ fn settle_edits(edits: &mut Vec<EditWork>, base: &Arc<Head>, draft: &mut Draft<'
 
 /// Its role is still its own, and nothing that the transaction read has been changed by a commit
 /// after its base.
-fn validate(work: &Work, index: &Index, directory: &Directory) -> Result<(), Error> {
+fn validate(inner: &Inner, work: &Work, state: &State, directory: &Directory) -> Result<(), Error> {
     if let Some(claim) = &work.claim
-        && let Err(refusal) = claim.check(directory)
+        && let Err(refusal) = claim.check(directory, inner.bugs)
     {
         step!(COMMIT_FENCED);
         return Err(refusal.error());
     }
-    let unchanged = validate_reads(work, index);
+    let base = match inner.bugs.is(PlantedBug::ConflictWindowLatestOnly) {
+        false => work.base,
+        true => work.base.max(state.seq().saturating_sub(1)),
+    };
+    let unchanged = validate_reads(work, &state.index, base);
     if unchanged.is_err() {
         step!(COMMIT_CONFLICT);
     }
     unchanged
 }
 
-/// Nothing that the transaction read has been changed by a commit after its base.
-fn validate_reads(work: &Work, index: &Index) -> Result<(), Error> {
+/// Nothing that the transaction read has been changed by a commit after `base`.
+fn validate_reads(work: &Work, index: &Index, base: u64) -> Result<(), Error> {
     for key in &work.reads {
-        if let Some(seq) = index.changed_since(key, work.base) {
+        if let Some(seq) = index.changed_since(key, base) {
             return Err(Error::Conflict { key: key.clone(), seq });
         }
     }
     for range in &work.ranges {
-        if let Some((key, seq)) = index.range_changed_since(range, work.base) {
+        if let Some((key, seq)) = index.range_changed_since(range, base) {
             return Err(Error::Conflict { key, seq });
         }
     }

@@ -254,6 +254,9 @@ impl Leader {
                         Verdict::Landed
                     }
                     Found::At(_) | Found::Absent => Verdict::LostRace,
+                    Found::CannotTell if inner.bugs.is(PlantedBug::UnseenHistoryTrusted) => {
+                        Verdict::LostRace
+                    }
                     Found::CannotTell => Verdict::HistoryGone,
                 }
             }
