@@ -170,6 +170,10 @@ fn rarity(name: &str) -> Rarity {
         "read.cached" => Rarity::PlantedOnly,
         // It takes a writer that sleeps while its commit is folded and forgotten.
         "commit.history_gone" => Rarity::Rare,
+        // It takes a store that refuses one PUT until the deadline, in the middle of a fold.
+        "fold.not_saved" => Rarity::Rare,
+        // It takes an object that is collected while a session that lapsed is about to read it.
+        "session.missing" => Rarity::Rare,
         // It takes a head that is nearly full and a batch that arrives just then.
         "commit.batch_split" => Rarity::Rare,
         _ => Rarity::Expected,
