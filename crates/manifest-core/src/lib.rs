@@ -72,6 +72,7 @@
 //! | `pins`, `session` | long readers of old snapshots |
 //! | `role` | who may do what |
 //! | `probe`, `manifest` | create, open, read, status |
+//! | [`mod@verify`] | what lies under a prefix: damage, garbage, what it costs to open |
 //! | `patience` | what is tried again, how often, and what is believed |
 //! | `requests`, `env` | the store with time limits; time and randomness |
 //! | [`steps`] | the names of the protocol's steps, for logs and simulators |
@@ -106,6 +107,7 @@ mod snapshot;
 mod state;
 pub mod steps;
 mod transaction;
+pub mod verify;
 
 pub use collect::{Collected, Collector};
 pub use commit::{Commit, Pending};
@@ -130,3 +132,4 @@ pub use role::Role;
 pub use session::{SavedSnapshot, Session};
 pub use snapshot::Snapshot;
 pub use transaction::Transaction;
+pub use verify::verify;
