@@ -7,6 +7,7 @@
 //! | `check` | `vopr check FILE`: judge a recorded history |
 //! | `faults` | `vopr faults`: what each fault of the store does |
 //! | `replay` | `vopr replay SEED`: one world with its full trace |
+//! | `verify` | `vopr verify URL`: a manifest on a real store |
 //! | `progress` | how far a campaign is |
 //! | `failure` | exit codes and errors of usage |
 
@@ -17,6 +18,7 @@ pub mod faults;
 mod progress;
 mod replay;
 mod run;
+pub mod verify;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -39,6 +41,7 @@ pub fn main(systems: &[Arc<dyn SystemUnderTest>]) -> ExitCode {
         Some(Verb::Check(args)) => check::run(&args),
         Some(Verb::Faults(args)) => faults::run(&args, systems),
         Some(Verb::Replay(args)) => replay::replay(&args, systems),
+        Some(Verb::Verify(args)) => Ok(verify::run(&args)),
     };
     match exit {
         Ok(exit) => exit.into(),

@@ -26,9 +26,11 @@ use crate::system::SystemUnderTest;
         vopr --seed 42 -n 10000                  ten thousand worlds, some seconds\n  \
         vopr --bug blind-head-put -n 200         plant a known bug and see it found\n  \
         vopr replay 42 --filter minimal          what happened in one world\n  \
-        vopr faults -n 1000                      what each fault of the store does\n\n\
+        vopr faults -n 1000                      what each fault of the store does\n  \
+        vopr verify file:///data/tables          is the manifest there whole\n\n\
         Exit codes: 0 pass, 2 usage, 10 safety rule broken, 11 no progress, 12 panic in the system,\n\
-        13 not deterministic, 14 a required mark was not reached, 15 fault of the simulator."
+        13 not deterministic, 14 a required mark was not reached, 15 fault of the simulator,\n\
+        16 no verdict."
 )]
 pub struct Cli {
     /// What to do; without a verb: run.
@@ -51,6 +53,8 @@ pub enum Verb {
     /// Say of each fault of the store what it does: how often it takes effect, and what differs
     /// without it.
     Faults(super::faults::FaultsArgs),
+    /// Say what is broken in a manifest on a real store, what is garbage, and what it costs to open.
+    Verify(super::verify::VerifyArgs),
 }
 
 /// What worlds are like.

@@ -7,6 +7,7 @@ mod determinism;
 mod planted_bugs;
 mod systems;
 mod unsound_stores;
+mod verifying;
 
 use std::process::{Command, Output};
 

@@ -95,7 +95,8 @@ impl Default for Options {
 ///
 /// # Errors
 /// [`Error::NotFound`]: there is nothing of a manifest under the prefix. [`Error::Unavailable`]: the
-/// store does not say what the head is. What else it does not say is in [`Report::unread`].
+/// store says neither what the head is nor what there is. What else it does not say is in
+/// [`Report::unread`].
 pub async fn verify(
     store: Arc<dyn ObjectStore>,
     prefix: Path,
@@ -144,16 +145,18 @@ impl Verifier {
     async fn look(&self, again: Again) -> Result<Look, Error> {
         let mut report = Report { prefix: self.prefix.to_string(), ..Report::default() };
         let read = self.read_head(Absence::Suspect).await;
+        let listed = self.eyes.list(&self.prefix).await;
+        let was_missing = matches!(read, Ok(None));
         let head = match read {
-            Err(error @ Error::Unavailable { .. }) => return Err(error),
-            Err(damaged) => {
-                report.file(&self.eyes.requests.head, damaged);
+            // Neither the one nor the other: the store is not there.
+            Err(error @ Error::Unavailable { .. }) if listed.is_err() => return Err(error),
+            Err(error) => {
+                report.file(&self.eyes.requests.head, error);
                 None
             }
             Ok(head) => head,
         };
-        let was_missing = head.is_none() && report.broken.is_empty();
-        let listed = match self.eyes.list(&self.prefix).await {
+        let listed = match listed {
             Ok(listed) => Some(listed),
             Err(error) if was_missing => return Err(error),
             Err(error) => {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use common::{Fault, Kind, TestEnv, TestStore, create, open, put, small};
 use futures_util::TryStreamExt;
+use hiding::{Bodies, Hiding, Listing};
 use manifest_core::verify::{Depth, GarbageKind, Options, Report, Standing, Verdict};
 use manifest_core::{Compaction, Error, Floor, Manifest, verify};
 use object_store::path::Path;
@@ -481,7 +482,19 @@ async fn what_the_store_does_not_say_makes_the_report_incomplete() {
     for _ in 0..1000 {
         store.fault(Kind::Get, "head", Fault::Lose);
     }
-    let error = look_with(&store, Options::default()).await.expect_err("no head, no report");
+    let report = look(&store).await;
+    assert_eq!((report.verdict(), report.unjudged), (Verdict::Incomplete, 3), "{report}");
+    assert_eq!(report.unread[0].object, "db/head");
+    assert!(report.unread[0].source.is_some(), "for those who know the store's own errors");
+
+    let refusing = Hiding { listing: Listing::Fails, ..Hiding::new(store.inner.fork()) };
+    let report = verify(Arc::new(refusing), Path::from("db"), TestEnv::new(3), Options::default());
+    let report = report.await.unwrap();
+    assert_eq!(report.verdict(), Verdict::Incomplete, "{report}");
+    assert_eq!(report.unread[0].object, "db", "the listing; all that the head names was read");
+    let silent = Hiding { bodies: Bodies::Fail, listing: Listing::Fails, ..Hiding::default() };
+    let error = verify(Arc::new(silent), Path::from("db"), TestEnv::new(3), Options::default());
+    let error = error.await.expect_err("neither the head nor a listing");
     assert!(matches!(error, Error::Unavailable { .. }), "{error:?}");
 }
 
@@ -557,9 +570,9 @@ async fn the_text_says_what_is_wrong_and_where() {
 async fn a_listing_that_hides_what_can_be_read_is_found() {
     let (store, _) = example().await;
     let hidden = paths(&store, "db/seg").await.remove(0);
-    let inner = store.inner.fork();
-    let hiding = Arc::new(hiding::Hiding { inner, hidden: hidden.clone() });
-    let report = verify(hiding, Path::from("db"), TestEnv::new(3), Options::default());
+    let listing = Listing::Hides(hidden.clone());
+    let hiding = Hiding { listing, ..Hiding::new(store.inner.fork()) };
+    let report = verify(Arc::new(hiding), Path::from("db"), TestEnv::new(3), Options::default());
     let report = report.await.unwrap();
     assert_eq!(only_breach(&report), (hidden.as_ref(), "a listing that shows what can be read"));
 }

@@ -109,7 +109,14 @@ impl Report {
                 let expected = "a format that this version of the library reads";
                 self.broken.push(broken(object, expected, feature.to_owned()));
             }
-            other => self.unread.push(Unread { object: path.to_string(), why: in_full(&other) }),
+            other => {
+                let (object, why) = (path.to_string(), in_full(&other));
+                let source = match other {
+                    Error::Unavailable { source, .. } => source,
+                    _ => None,
+                };
+                self.unread.push(Unread { object, why, source });
+            }
         }
     }
 

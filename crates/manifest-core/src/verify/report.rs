@@ -1,10 +1,11 @@
 //! What a verification found: a value that says everything, and the text for people.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What lies under a prefix, and what is wrong with it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Report {
     /// The prefix, below the store's root.
@@ -87,12 +88,15 @@ pub struct Broken {
 }
 
 /// Something that could not be asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Unread {
     /// The object, or the prefix of a listing.
     pub object: String,
-    /// Why.
+    /// Why, with all causes.
     pub why: String,
+    /// The last error of the store; none if it did not answer in time.
+    pub source: Option<Arc<object_store::Error>>,
 }
 
 /// An object that nobody needs.
@@ -225,7 +229,7 @@ impl fmt::Display for Report {
                 "\n  broken   {object}\n           expected {expected}\n           found {found}"
             )?;
         }
-        for Unread { object, why } in &self.unread {
+        for Unread { object, why, .. } in &self.unread {
             writeln!(f, "\n  unread   {object}\n           {why}")?;
         }
         for pin in &self.pins {

@@ -1,18 +1,43 @@
-//! A store whose listing does not show one object, though it can be read.
+//! A store that does not show everything.
 
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
+    ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
-#[derive(Debug)]
+/// What a listing is like.
+#[derive(Debug, Default)]
+pub(crate) enum Listing {
+    #[default]
+    Whole,
+    /// It does not show this object, which can be read.
+    Hides(Path),
+    Fails,
+}
+
+/// What reading an object is like.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) enum Bodies {
+    #[default]
+    Whole,
+    Fail,
+}
+
+#[derive(Debug, Default)]
 pub(crate) struct Hiding {
     pub(crate) inner: InMemory,
-    pub(crate) hidden: Path,
+    pub(crate) listing: Listing,
+    pub(crate) bodies: Bodies,
+}
+
+impl Hiding {
+    pub(crate) fn new(inner: InMemory) -> Self {
+        Self { inner, ..Self::default() }
+    }
 }
 
 impl std::fmt::Display for Hiding {
@@ -21,27 +46,29 @@ impl std::fmt::Display for Hiding {
     }
 }
 
+fn refused() -> Error {
+    Error::Generic { store: "test", source: "connection refused".into() }
+}
+
 #[async_trait::async_trait]
 impl ObjectStore for Hiding {
-    async fn put_opts(
-        &self,
-        path: &Path,
-        payload: PutPayload,
-        opts: PutOptions,
-    ) -> Result<PutResult> {
-        self.inner.put_opts(path, payload, opts).await
+    async fn put_opts(&self, to: &Path, body: PutPayload, opts: PutOptions) -> Result<PutResult> {
+        self.inner.put_opts(to, body, opts).await
     }
 
     async fn put_multipart_opts(
         &self,
-        path: &Path,
+        to: &Path,
         opts: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
-        self.inner.put_multipart_opts(path, opts).await
+        self.inner.put_multipart_opts(to, opts).await
     }
 
     async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
-        self.inner.get_opts(path, options).await
+        match self.bodies {
+            Bodies::Whole => self.inner.get_opts(path, options).await,
+            Bodies::Fail => Err(refused()),
+        }
     }
 
     fn delete_stream(
@@ -52,11 +79,17 @@ impl ObjectStore for Hiding {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        let hidden = self.hidden.clone();
-        let shown = move |found: &Result<ObjectMeta>| {
+        let hidden = match &self.listing {
+            Listing::Whole => return self.inner.list(prefix),
+            Listing::Hides(hidden) => hidden.clone(),
+            Listing::Fails => {
+                return futures_util::stream::once(async { Err(refused()) }).boxed();
+            }
+        };
+        let shows = move |found: &Result<ObjectMeta>| {
             found.as_ref().is_ok_and(|meta| meta.location != hidden)
         };
-        self.inner.list(prefix).filter(move |it| std::future::ready(shown(it))).boxed()
+        self.inner.list(prefix).filter(move |it| std::future::ready(shows(it))).boxed()
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
