@@ -112,7 +112,7 @@ pub async fn verify(
     loop {
         let again = if looks < LOOKS { Again::Allowed } else { Again::No };
         if let Look::Done(report) = verifier.look(again).await? {
-            return Ok(report);
+            return Ok(*report);
         }
         looks += 1;
     }
@@ -133,7 +133,7 @@ enum Again {
 
 /// What a look came to.
 enum Look {
-    Done(Report),
+    Done(Box<Report>),
     /// The head moved on, and what it named before is gone.
     Moved,
 }
@@ -179,9 +179,9 @@ impl Verifier {
             (Some(head), listing) => self.follow(head, listing.as_ref(), again, report).await,
             (None, Some(listing)) => {
                 self.look_at_loose_objects(listing, &mut report).await;
-                Ok(Look::Done(report))
+                Ok(Look::Done(Box::new(report)))
             }
-            (None, None) => Ok(Look::Done(report)),
+            (None, None) => Ok(Look::Done(Box::new(report))),
         }
     }
 
@@ -203,7 +203,7 @@ impl Verifier {
         if !head::is_plausible(head) {
             let found = format!("version {}, {}", head.header.version, head.header.next_seq);
             report.breach(path, "versions and seqs that somebody could have counted to", found);
-            return Ok(Look::Done(report));
+            return Ok(Look::Done(Box::new(report)));
         }
         let tail = head::check(head, path, &mut report);
         let missing = match self.depth {
@@ -215,7 +215,7 @@ impl Verifier {
             listing::judge_bodies(listing, head, path_of, &mut report);
         }
         if missing.is_empty() {
-            return Ok(Look::Done(report));
+            return Ok(Look::Done(Box::new(report)));
         }
         let has_moved = match self.read_head(Absence::Allowed).await {
             Ok(Some(now)) => now.digest != head.digest,
@@ -231,7 +231,7 @@ impl Verifier {
                 report.breach(&path, "an object that the head names", "no object");
             }
         }
-        Ok(Look::Done(report))
+        Ok(Look::Done(Box::new(report)))
     }
 
     /// Reads and verifies what the head names, and the commit ids through all of it. Returns what

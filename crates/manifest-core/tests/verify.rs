@@ -288,7 +288,8 @@ async fn a_name_that_is_retired_twice_or_in_use_or_too_early_is_found() {
     let sound = body(&store, &head()).await;
 
     // Two names are retired: the last 66 bytes of the directory.
-    let cases: [(&str, fn(&mut Vec<u8>, usize)); 3] = [
+    type Forgery = fn(&mut Vec<u8>, usize);
+    let cases: [(&str, Forgery); 3] = [
         ("each name once, in use or retired", |bytes, end| {
             let first = bytes[end - 66..end - 33].to_vec();
             bytes[end - 33..end].copy_from_slice(&first);
