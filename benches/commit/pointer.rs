@@ -10,12 +10,13 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::rc::Rc;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use futures_util::lock::Mutex;
 use object_store::path::Path;
 use object_store::{
     Error, GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, UpdateVersion,
@@ -38,14 +39,55 @@ pub(crate) struct Pointer {
 struct Inner {
     client: Client,
     max_batch: usize,
-    waiting: RefCell<VecDeque<Rc<RefCell<bool>>>>,
-    head: Mutex<Head>,
+    queue: RefCell<Queue>,
+    head: RefCell<Head>,
+}
+
+/// Who waits, in order; and whether somebody commits for all.
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Rc<RefCell<Slot>>>,
+    lead: Lead,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum Lead {
+    #[default]
+    Free,
+    Taken,
+}
+
+/// A record that waits.
+#[derive(Default)]
+struct Slot {
+    turn: Option<Turn>,
+    waker: Option<Waker>,
+}
+
+/// What somebody who waited is woken for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// His record is committed.
+    Done,
+    /// He is to commit for all.
+    Lead,
 }
 
 /// What the process knows of HEAD.
+#[derive(Clone)]
 struct Head {
     names: Vec<String>,
     tag: UpdateVersion,
+}
+
+impl Slot {
+    fn give(slot: &RefCell<Self>, turn: Turn) {
+        let mut slot = slot.borrow_mut();
+        slot.turn = Some(turn);
+        if let Some(waker) = slot.waker.take() {
+            waker.wake();
+        }
+    }
 }
 
 impl Pointer {
@@ -61,31 +103,56 @@ impl Pointer {
         };
         let segments = head.names.iter().map(|name| get_segment(&client, name));
         join_all(segments).await;
-        let (waiting, head) = (RefCell::default(), Mutex::new(head));
-        Self { inner: Rc::new(Inner { client, max_batch, waiting, head }) }
+        let (queue, head) = (RefCell::default(), RefCell::new(head));
+        Self { inner: Rc::new(Inner { client, max_batch, queue, head }) }
     }
 
     /// Commits one record, with those that wait at the same time.
     pub(crate) async fn commit(&self) {
-        let done = Rc::new(RefCell::new(false));
-        self.inner.waiting.borrow_mut().push_back(Rc::clone(&done));
-        loop {
-            let mut head = self.inner.head.lock().await;
-            if *done.borrow() {
-                return;
-            }
-            let batch: Vec<_> = {
-                let mut waiting = self.inner.waiting.borrow_mut();
-                let count = waiting.len().min(self.inner.max_batch);
-                waiting.drain(..count).collect()
-            };
-            self.commit_batch(&mut head, batch.len()).await;
-            batch.iter().for_each(|done| *done.borrow_mut() = true);
+        let slot = Rc::new(RefCell::new(Slot::default()));
+        let lead = {
+            let mut queue = self.inner.queue.borrow_mut();
+            queue.waiting.push_back(Rc::clone(&slot));
+            std::mem::replace(&mut queue.lead, Lead::Taken)
+        };
+        if lead == Lead::Free || self.turn(&slot).await == Turn::Lead {
+            self.lead().await;
         }
     }
 
-    async fn commit_batch(&self, head: &mut Head, records: usize) {
+    async fn turn(&self, slot: &RefCell<Slot>) -> Turn {
+        let poll = poll_fn(|cx| {
+            let mut slot = slot.borrow_mut();
+            match slot.turn {
+                Some(turn) => Poll::Ready(turn),
+                None => {
+                    slot.waker = Some(cx.waker().clone());
+                    Poll::Pending
+                }
+            }
+        });
+        poll.await
+    }
+
+    /// Commits one batch, whose first record is the leader's own, and hands the lead on.
+    async fn lead(&self) {
+        let batch: Vec<_> = {
+            let waiting = &mut self.inner.queue.borrow_mut().waiting;
+            let count = waiting.len().min(self.inner.max_batch);
+            waiting.drain(..count).collect()
+        };
+        self.commit_batch(batch.len()).await;
+        batch[1..].iter().for_each(|slot| Slot::give(slot, Turn::Done));
+        let mut queue = self.inner.queue.borrow_mut();
+        match queue.waiting.front() {
+            Some(next) => Slot::give(next, Turn::Lead),
+            None => queue.lead = Lead::Free,
+        }
+    }
+
+    async fn commit_batch(&self, records: usize) {
         let client = &self.inner.client;
+        let mut head = self.inner.head.borrow().clone();
         for tries in 0.. {
             let name = format!("{:032x}", u128::from(random()) << 64 | u128::from(random()));
             let path = segment_path(&name);
@@ -96,11 +163,11 @@ impl Pointer {
             let mode = PutMode::Update(head.tag.clone());
             match put(client, &head_path(), encode(&names), mode).await {
                 Ok(tag) => {
-                    *head = Head { names, tag };
+                    *self.inner.head.borrow_mut() = Head { names, tag };
                     return;
                 }
                 Err(_) => {
-                    *head = get_head(client, None).await.expect("a HEAD");
+                    head = get_head(client, None).await.expect("a HEAD");
                     if tries > 0 {
                         back_off(tries).await;
                     }
@@ -111,13 +178,13 @@ impl Pointer {
 
     /// A strong read: HEAD if it has changed, and then the segments that are new.
     pub(crate) async fn read(&self) {
-        let mut head = self.inner.head.lock().await;
+        let head = self.inner.head.borrow().clone();
         let Some(newer) = get_head(&self.inner.client, head.tag.e_tag.clone()).await else {
             return;
         };
         let new = newer.names.iter().filter(|name| !head.names.contains(name));
         join_all(new.map(|name| get_segment(&self.inner.client, name))).await;
-        *head = newer;
+        *self.inner.head.borrow_mut() = newer;
     }
 }
 
