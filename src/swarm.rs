@@ -411,10 +411,10 @@ fn draw_rates(options: &mut Options) -> FaultRates {
         let (share, low, high) = match kind {
             FaultKind::TornPut => (60, 60_000, 300_000),
             FaultKind::TornUpload => (40, 60_000, 300_000),
-            FaultKind::RacedConflict => (70, 100_000, 800_000),
+            FaultKind::RacedConflict => (90, 100_000, 800_000),
             FaultKind::ShortBody => (40, 3_000, 60_000),
             FaultKind::BrokenBody => (30, 3_000, 60_000),
-            FaultKind::BitFlip => (35, 2_000, 20_000),
+            FaultKind::BitFlip => (45, 2_000, 20_000),
             FaultKind::Conflict | FaultKind::Duplicate | FaultKind::LateApply => {
                 (45, 2_000, 60_000)
             }
