@@ -8,11 +8,13 @@
 //! who look and then replace or remove, shared for those who list. So there are no lock files: none
 //! to collide with a name, none to sweep, and not the race of lock files that are removed (one
 //! process locks the file that another has just unlinked, a third makes a new one). The kernel
-//! releases the lock with the last descriptor of its holder, also after SIGKILL. It is held for one
-//! look and one rename, tens of microseconds, and never while a body is written; so it hardly matters
-//! that objects in one directory share it. Creation, replacement and removal take one lock, a rename
-//! of an object takes two, in the order of their names: no cycle, no deadlock. Nobody holds a lock
-//! while a future waits: it is taken and released within one stretch of system calls.
+//! releases the lock with the last descriptor of its holder, also after SIGKILL.
+//!
+//! A put or a copy holds it for one look and one rename, tens of microseconds, not while it writes a body
+//! or waits for the disk; so it hardly matters that objects in one directory share it. A removal holds
+//! it while it waits for the disk, a move of an object while it copies. Two are taken only by such a
+//! move, in the order of their names: no cycle, no deadlock. Nobody holds a lock while a future waits:
+//! it is taken and released within one stretch of system calls.
 //!
 //! A listing takes the shared lock while it reads the names of one directory, because some file
 //! systems give a replaced name a new position, where a reader on its way past may miss it.

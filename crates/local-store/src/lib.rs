@@ -80,10 +80,10 @@
 //! `-_=+,.` is written `%xx`, so that names are told apart on every file system. Long segments are
 //! cut, so that the only limit is the system's on paths (about 4,000 encoded bytes).
 //!
-//! The lock of an object is its directory, held for one look and one rename. Why that is enough, and why
-//! there are no lock files, stands at the top of `directories.rs`; the steps of a write in `publish.rs`; what
-//! readers do in `object.rs`. A process that is *stopped* (not killed) in these microseconds holds up
-//! writers and listings in that one directory until it goes on or dies; reads go on.
+//! The lock of an object is its directory. Why that is enough, and why there are no lock files, stands at
+//! the top of `directories.rs`; the steps of a write in `publish.rs` and `remove.rs`; what readers do in
+//! `object.rs`. A process that is *stopped* (not killed) while it holds the lock holds up writers and
+//! listings in that one directory until it goes on or dies; reads go on.
 //!
 //! # Blocking
 //!
@@ -94,7 +94,18 @@
 //!
 //! # What it costs
 //!
-//! `cargo bench -p local-store --bench requests` prints it for your disk.
+//! For 4 KiB on ext4, as ratios (`cargo bench -p local-store --bench requests`; the disk decides the rest):
+//!
+//! | request | without waiting for the disk | with |
+//! |---|---|---|
+//! | update, to the bare calls that write a file and rename it (flushing both) | 1.2 | 1.0 to 1.2 |
+//! | create, to a create of `LocalFileSystem` (`with_fsync`) | 1.0 | 1.0 to 1.7 |
+//! | get, to opening and reading a file | 1.5 | 1.5 |
+//! | four processes update one key, to the rate of one | 0.3 | 1.0 or more |
+//!
+//! A create and an update flush twice: the file, then its directory. Writers of different objects share
+//! flushes: four processes that create do several times as many as one. In memory, where there is no
+//! disk to hide it, the work of an update is two and a half times that of the bare calls.
 
 #![forbid(unsafe_code)]
 
