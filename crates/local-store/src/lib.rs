@@ -94,18 +94,20 @@
 //!
 //! # What it costs
 //!
-//! For 4 KiB on ext4, as ratios (`cargo bench -p local-store --bench requests`; the disk decides the rest):
+//! For 4 KiB on ext4, as ratios, from three runs of `cargo bench -p local-store --bench requests` on a
+//! busy machine with two cores (the spread is that of its disk):
 //!
 //! | request | without waiting for the disk | with |
 //! |---|---|---|
-//! | update, to the bare calls that write a file and rename it (flushing both) | 1.2 | 1.0 to 1.2 |
-//! | create, to a create of `LocalFileSystem` (`with_fsync`) | 1.0 | 1.0 to 1.7 |
-//! | get, to opening and reading a file | 1.5 | 1.5 |
-//! | four processes update one key, to the rate of one | 0.3 | 1.0 or more |
+//! | time of an update, to the bare calls that write a file and rename it (and flush both) | 1.2 to 1.3 | 0.8 to 1.2 |
+//! | time of a create, to that of `LocalFileSystem` (`with_fsync`) | 1.0 | 1.0 to 1.7 |
+//! | time of a get, to opening and reading a file | 1.5 | 1.5 |
+//! | updates of one key by four processes, to those by one | 0.2 to 0.3 | 1.0 to 5 |
+//! | creates by four processes, to those by one | 0.2 to 0.4 | 7 to 30 |
 //!
-//! A create and an update flush twice: the file, then its directory. Writers of different objects share
-//! flushes: four processes that create do several times as many as one. In memory, where there is no
-//! disk to hide it, the work of an update is two and a half times that of the bare calls.
+//! A create and an update flush twice: the file, then its directory; processes that wait for the disk at
+//! once share its flushes. In memory (`/dev/shm`), with no disk to hide it, an update takes two and a
+//! half times the bare calls.
 
 #![forbid(unsafe_code)]
 
