@@ -106,6 +106,9 @@ use RequestKind::{OtherGet, OtherPut, RootGet, RootPut};
 /// A fold for want of room: checkpoint and segments are read, a checkpoint is written.
 const FOLD: [(RequestKind, u32); 2] = [(OtherGet, 17), (OtherPut, 1)];
 
+/// A commit that reads all that it lost the race against, and then folds it.
+const CATCH_UP_AND_FOLD: (RequestKind, u32) = (OtherGet, 17 + 17);
+
 const BUDGET: RequestBudget = RequestBudget {
     kind_of,
     // Open; or, if there is no root: probe, PUT, and open after all if somebody else was faster.
@@ -199,10 +202,10 @@ impl SystemUnderTest for ManifestSystem {
         let habits = Self::habits(tuning);
         let write: &[_] = match (habits.writes, habits.goes_outside) {
             (Writing::AsTheyLike, false) => BUDGET.write,
-            (Writing::AsTheyLike, true) => &[(RootPut, 1), (OtherPut, 2), FOLD[0]],
+            (Writing::AsTheyLike, true) => &[(RootPut, 1), (OtherPut, 2), CATCH_UP_AND_FOLD],
             // It may have to take the role first.
             (Writing::UnderRole, false) => &[(RootPut, 2)],
-            (Writing::UnderRole, true) => &[(RootPut, 2), (OtherPut, 3), FOLD[0]],
+            (Writing::UnderRole, true) => &[(RootPut, 2), (OtherPut, 3), CATCH_UP_AND_FOLD],
         };
         let after_failure = match habits.goes_outside {
             false => after_failure,

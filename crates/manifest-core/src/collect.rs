@@ -35,6 +35,7 @@ use crate::format::head::Head;
 use crate::format::pin::Pin;
 use crate::format::{ObjectName, parse_name};
 use crate::inner::{Inner, lock};
+use crate::patience::{Patience, RefreshError};
 use crate::pins::longest_life;
 use crate::planted::{Bugs, PlantedBug};
 use crate::requests::{Failure, Fetched};
@@ -186,20 +187,43 @@ impl Collector {
         {
             return Ok(Some(before.clone()));
         }
-        let requests = &self.inner.requests;
-        step!(COLLECT_GET_PIN);
-        let (bytes, tag) = match requests.get(&meta.location, None).await {
-            Ok(Fetched::Body { bytes, tag }) => (bytes, tag.e_tag),
-            Ok(Fetched::NotFound | Fetched::NotModified) => return Ok(None),
-            Err(failure) => return Err(unavailable(failure)),
+        let Some((pin, tag)) = self.read_pin(&meta.location).await? else {
+            return Ok(None);
         };
-        let pin = Pin::decode(&bytes).ok().filter(|pin| pin.incarnation == self.inner.incarnation);
-        // After the answer: the pin was written before this moment.
+        // After the answer: the pin was written before this moment. Of two that cannot be read
+        // nobody knows that they are the same.
         let since = match before {
-            Some(before) if before.pin == pin => before.since,
-            _ => requests.env.now(),
+            Some(before) if pin.is_some() && before.pin == pin => before.since,
+            _ => self.inner.requests.env.now(),
         };
         Ok(Some(SeenPin { tag, pin, since }))
+    }
+
+    /// What a pin says, or that it cannot be read: it is damaged at rest, not on the way.
+    async fn read_pin(&self, path: &Path) -> Result<Option<(Option<Pin>, Option<String>)>, Error> {
+        let requests = &self.inner.requests;
+        let mut patience = Patience::until(requests.env.now() + self.inner.options.read_deadline);
+        loop {
+            step!(COLLECT_GET_PIN);
+            let (error, tag) = match requests.get(path, None).await {
+                Ok(Fetched::Body { bytes, tag }) => match Pin::decode(&bytes) {
+                    Ok(pin) => {
+                        let own = pin.incarnation == self.inner.incarnation;
+                        return Ok(Some((Some(pin).filter(|_| own), tag.e_tag)));
+                    }
+                    Err(damage) => {
+                        (RefreshError::damaged(Error::corrupt(path, damage), &bytes), tag.e_tag)
+                    }
+                },
+                Ok(Fetched::NotFound | Fetched::NotModified) => return Ok(None),
+                Err(failure) => (RefreshError::Failed(failure), None),
+            };
+            match patience.after(requests, error).await {
+                Ok(()) => {}
+                Err(RefreshError::Gone(_)) => return Ok(Some((None, tag))),
+                Err(error) => return Err(error.report("collect")),
+            }
+        }
     }
 
     fn judge_retired(

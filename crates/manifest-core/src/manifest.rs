@@ -102,7 +102,7 @@ impl Manifest {
         options.check()?;
         let requests = Requests::new(store, prefix, env, &options);
         let deadline = requests.env.now() + options.read_deadline;
-        probe(&requests, deadline).await?;
+        probe(&requests, deadline, options.batch_window).await?;
         let incarnation = random_u128(&*requests.env);
         let head = Head::genesis(incarnation, random_u128(&*requests.env));
         let (head, tag) = put_first_head(&requests, head, deadline).await?;

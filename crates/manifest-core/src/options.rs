@@ -44,7 +44,8 @@ pub struct Options {
     pub backoff_max: Duration,
     /// Transactions in one batch, at most. Default 1024.
     pub max_batch: usize,
-    /// Least time between two head PUTs of this process. Default 0; see
+    /// Least time between two PUTs of one object by this process: of the head, and of the scratch
+    /// object of the probe. Default 0; see
     /// [`Options::rate_limited_store`].
     pub batch_window: Duration,
     /// Longest key in bytes, at most 65,535. Default 4 KiB.

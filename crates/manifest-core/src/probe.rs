@@ -20,6 +20,8 @@
 //! that is not the newest, and "not found" or a whole body where the newest version is there and
 //! known. No fault makes these out of a sound store's answers.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use object_store::{PutMode, UpdateVersion};
 
@@ -52,12 +54,17 @@ impl From<Failure> for Stop {
     }
 }
 
-/// Probes until there is a verdict or the deadline passes.
-pub(crate) async fn probe(requests: &Requests, deadline: std::time::Duration) -> Result<(), Error> {
+/// Probes until there is a verdict or the deadline passes. `pause` is the least time between two
+/// writes of one object that the store allows.
+pub(crate) async fn probe(
+    requests: &Requests,
+    deadline: Duration,
+    pause: Duration,
+) -> Result<(), Error> {
     let mut tries = 0;
     loop {
         step!(CREATE_PROBE);
-        match probe_once(requests).await {
+        match probe_once(requests, pause).await {
             Ok(()) => return Ok(()),
             Err(Stop::Missing(missing)) => return Err(Error::UnsupportedStore { missing }),
             Err(Stop::Unclear(failure)) if requests.env.now() >= deadline => {
@@ -73,7 +80,12 @@ pub(crate) async fn probe(requests: &Requests, deadline: std::time::Duration) ->
 }
 
 /// Four PUTs, two GETs and a DELETE of a scratch object.
-async fn probe_once(requests: &Requests) -> Result<(), Stop> {
+async fn probe_once(requests: &Requests, pause: Duration) -> Result<(), Stop> {
+    let pause = async || {
+        if !pause.is_zero() {
+            requests.env.sleep(pause).await;
+        }
+    };
     let uuid = random_u128(&*requests.env);
     let path = requests.probe_path(uuid);
     let seen = |fetched: &Fetched| Seen::of(fetched, uuid);
@@ -82,12 +94,15 @@ async fn probe_once(requests: &Requests) -> Result<(), Stop> {
     if first.e_tag.is_none() {
         return Err(Stop::Missing("an entity tag in the answer to a PUT"));
     }
+    pause().await;
     let again = requests.put(&path, body(uuid, 2), PutMode::Create).await;
     must_fail(again, "If-None-Match: an object that exists was created again")?;
+    pause().await;
     let second = requests.put(&path, body(uuid, 3), PutMode::Update(first.clone())).await?;
     if second.e_tag == first.e_tag {
         return Err(Stop::Missing("a new entity tag for every version"));
     }
+    pause().await;
     let outdated = requests.put(&path, body(uuid, 4), PutMode::Update(first)).await;
     must_fail(outdated, "If-Match: an update with an outdated tag was accepted")?;
     let fetched = requests.get(&path, None).await?;

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{TestStore, contents, create, open, put, small, truth};
+use common::{Fault, Kind, TestStore, contents, create, open, put, small, truth};
 use futures_util::TryStreamExt;
 use manifest_core::{Compaction, Error, Floor, Manifest};
 use object_store::ObjectStore;
@@ -109,6 +109,24 @@ async fn a_session_that_is_not_renewed_ends() {
     let error = session.scan(..).await.expect_err("its pin is dead");
     assert!(matches!(error, Error::SnapshotExpired { .. }), "{error:?}");
     let mut session = manifest.session().await.unwrap();
+    assert_eq!(session.scan(..).await.unwrap(), manifest.snapshot().scan(..));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pin_that_arrives_damaged_is_not_taken_for_dead() {
+    let store = TestStore::new();
+    let manifest = create(&store).await;
+    segments(&manifest, 2).await;
+    let mut session = manifest.session().await.unwrap();
+    let mut collector = manifest.collector();
+    for _ in 0..6 {
+        store.fault(Kind::Get, "pin", Fault::FlipBit);
+        let pass = collector.pass(Floor::ThisPass).await.unwrap();
+        assert_eq!((pass.live_pins, pass.dead_pins), (1, 0), "{pass:?}");
+        assert_eq!(store.faults_left(), 0, "the pin is read, because it was renewed");
+        tokio::time::advance(small().pin_ttl / 3).await;
+        manifest.renew_pin().await.unwrap();
+    }
     assert_eq!(session.scan(..).await.unwrap(), manifest.snapshot().scan(..));
 }
 
