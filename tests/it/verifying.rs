@@ -38,10 +38,11 @@ fn url(manifest: &Path) -> String {
     format!("file://{}", manifest.display())
 }
 
-/// A file of a segment.
+/// The file of the oldest segment. (The newest one is not published.)
 fn segment(manifest: &Path) -> PathBuf {
-    let mut segments = std::fs::read_dir(manifest.join("seg")).expect("there are segments");
-    segments.next().expect("there is one").expect("readable").path()
+    let segments = std::fs::read_dir(manifest.join("seg")).expect("there are segments");
+    let segments = segments.map(|entry| entry.expect("readable").path());
+    segments.min().expect("there is one")
 }
 
 fn json(arguments: &[&str]) -> Value {

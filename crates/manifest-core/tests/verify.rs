@@ -470,6 +470,19 @@ async fn damage_on_the_way_is_read_again_and_not_reported() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn without_any_time_damage_is_still_told_from_damage_on_the_way() {
+    let (store, _) = example().await;
+    let hasty = Options { deadline: std::time::Duration::ZERO, ..Options::default() };
+    store.fault(Kind::Get, "seg", Fault::FlipBit);
+    let report = look_with(&store, hasty.clone()).await.unwrap();
+    assert_eq!(report.verdict(), Verdict::Clean, "{report}");
+    let segment = paths(&store, "db/seg").await.remove(0);
+    store.inner.delete(&segment).await.unwrap();
+    let report = look_with(&store, hasty).await.unwrap();
+    assert_eq!(only_breach(&report), (segment.as_ref(), "an object that the head names"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_the_store_does_not_say_makes_the_report_incomplete() {
     let (store, _) = example().await;
     for _ in 0..1000 {
