@@ -9,9 +9,9 @@
 use std::sync::Arc;
 
 use manifest_core::{Error, Manifest, Options, TokioEnv};
+use object_store::RetryConfig;
 use object_store::aws::AmazonS3Builder;
 use object_store::path::Path;
-use object_store::{ClientOptions, RetryConfig};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -20,16 +20,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         return Err("usage: s3 BUCKET PREFIX".into());
     };
     let options = Options::default();
-    let client = ClientOptions::new().with_timeout(options.attempt_timeout);
     // The client's own retries are switched off. A hidden retry of a conditional PUT that has landed
     // comes back as "precondition failed". The manifest finds out that it was its own, but that
     // costs a request more; and it has patience of its own.
     let retries = RetryConfig { max_retries: 0, ..RetryConfig::default() };
-    let store = AmazonS3Builder::from_env()
-        .with_bucket_name(bucket)
-        .with_client_options(client)
-        .with_retry(retries)
-        .build()?;
+    let store = AmazonS3Builder::from_env().with_bucket_name(bucket).with_retry(retries).build()?;
 
     let (prefix, env) = (Path::parse(prefix)?, Arc::new(TokioEnv::new()));
     // The store is asked first whether it honours conditional writes: some do not.

@@ -33,12 +33,12 @@ const DRIFT_PER_MILLE: u32 = 100;
 
 /// How long a pin that is not renewed protects its reader, for the reader.
 fn shortest_life(ttl: Duration) -> Duration {
-    ttl * (1000 - DRIFT_PER_MILLE) / 1000
+    ttl / 1000 * (1000 - DRIFT_PER_MILLE)
 }
 
 /// The same for the collector.
 pub(crate) fn longest_life(ttl: Duration) -> Duration {
-    ttl * (1000 + DRIFT_PER_MILLE) / 1000
+    (ttl / 1000).saturating_mul(1000 + DRIFT_PER_MILLE)
 }
 
 /// The pin of a process.
@@ -218,10 +218,13 @@ async fn pin_version(
 /// [`Error::Unavailable`]; [`Error::SnapshotExpired`]: the sessions are over.
 pub(crate) async fn renew(inner: &Arc<Inner>) -> Result<(), Error> {
     let mut object = inner.pins.object.lock().await;
-    if lapse_if_due(inner, &mut object) == Standing::Lapsed {
-        return Ok(());
-    }
     let oldest = lock(&inner.pins.view).oldest_session();
+    if lapse_if_due(inner, &mut object) == Standing::Lapsed {
+        return match oldest {
+            Some(version) => Err(Error::SnapshotExpired { version }),
+            None => Ok(()),
+        };
+    }
     match oldest {
         Some(version) => write(inner, &mut object, version).await,
         None => {
@@ -284,7 +287,7 @@ async fn write(inner: &Inner, object: &mut Object, version: u64) -> Result<(), E
     let is_first = object.tag.replace(tag).is_none();
     let mut view = lock(&inner.pins.view);
     if is_first || env.now() < view.fence_at {
-        view.fence_at = sent_at + shortest_life(ttl);
+        view.fence_at = sent_at.saturating_add(shortest_life(ttl));
     }
     Ok(())
 }

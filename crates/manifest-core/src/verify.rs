@@ -10,7 +10,7 @@
 //! right beside writers and collectors: **head, then listing, then bodies**. Whatever the head names
 //! was written before it, so the listing must show it; and if an object is missing the head is read
 //! again, because a collector may have taken what a newer head does not name any more. Then the
-//! whole look begins again, up to [`LOOKS`] times.
+//! whole look begins again, up to `LOOKS` times.
 //!
 //! One LIST, one GET for the head, and for each pin, and with [`Depth::Bodies`] for each segment and
 //! the checkpoint.

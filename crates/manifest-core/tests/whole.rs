@@ -2,9 +2,11 @@
 
 mod common;
 
-use common::{Fault, Kind, TestStore, contents, create, open, put, small, truth};
+use std::time::Duration;
+
+use common::{Fault, Kind, TestStore, contents, create, create_with, open, put, small, truth};
 use futures_util::TryStreamExt;
-use manifest_core::{Compaction, Error, Floor, Manifest};
+use manifest_core::{Compaction, Error, Floor, Manifest, Options};
 use object_store::ObjectStore;
 use object_store::path::Path;
 
@@ -106,6 +108,8 @@ async fn a_session_that_is_not_renewed_ends() {
     segments(&manifest, 2).await;
     let mut session = manifest.session().await.unwrap();
     tokio::time::advance(small().pin_ttl).await;
+    let error = manifest.renew_pin().await.expect_err("too late");
+    assert!(matches!(error, Error::SnapshotExpired { .. }), "{error:?}");
     let error = session.scan(..).await.expect_err("its pin is dead");
     assert!(matches!(error, Error::SnapshotExpired { .. }), "{error:?}");
     let mut session = manifest.session().await.unwrap();
@@ -128,6 +132,18 @@ async fn a_pin_that_arrives_damaged_is_not_taken_for_dead() {
         manifest.renew_pin().await.unwrap();
     }
     assert_eq!(session.scan(..).await.unwrap(), manifest.snapshot().scan(..));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pin_that_says_it_lives_for_ever_is_believed_and_harmless() {
+    let store = TestStore::new();
+    let options = Options { pin_ttl: Duration::MAX, ..small() };
+    let manifest = create_with(&store, options).await;
+    let mut session = manifest.session().await.unwrap();
+    let other = open(&store, 5).await;
+    let pass = other.collector().pass(Floor::ThisPass).await.unwrap();
+    assert_eq!((pass.live_pins, pass.dead_pins), (1, 0));
+    assert!(session.scan(..).await.unwrap().is_empty());
 }
 
 #[tokio::test(start_paused = true)]

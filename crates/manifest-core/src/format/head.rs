@@ -82,6 +82,7 @@ impl Header {
         };
         expect(cursor.take(7)? == [0; 7], "zero", "another number")?;
         expect(version >= 1 && next_seq >= 1, "versions and seqs from 1", version)?;
+        expect(version < u64::MAX, "a version that another can follow", version)?;
         let counts = Counts { segments, roles, retired, checkpoint };
         let burn = flags & BURN != 0;
         let header = Self {
