@@ -25,6 +25,7 @@ use crate::env::random_u128;
 use crate::error::{Error, Limit};
 use crate::format::directory::Directory;
 use crate::format::head::{Head, HeadWriter};
+use crate::format::record::Op;
 use crate::history::{Found, History};
 use crate::index::Index;
 use crate::inner::{Inner, lock};
@@ -166,6 +167,27 @@ impl Attempt {
         state.confirm(sent_at);
     }
 
+    /// This head is in the history, seen from behind: refuses those that were left out of it because
+    /// they had read what it changes. Where history is folded nothing else may be left to tell that
+    /// it changed; and ids of one writer must not enter behind later ones.
+    pub(super) fn refuse_deferred(&self, inner: &Inner, batch: &mut Vec<Work>) {
+        let Some((last, _)) = self.carried.last() else {
+            return;
+        };
+        let mut state = lock(&inner.state);
+        for work in batch.extract_if(.., |work| work.id.wseq < last.id.wseq) {
+            let changed = self.carried.iter().find_map(|(earlier, seq)| {
+                let key = earlier.ops.iter().find_map(|op| read_by(&work, op));
+                key.map(|key| (key, *seq))
+            });
+            let error = match changed {
+                Some((key, seq)) => Error::Conflict { key, seq },
+                None => Error::Unavailable { operation: "commit", source: None },
+            };
+            work.finish(&mut state, Err(error));
+        }
+    }
+
     /// The history has this head's transactions already: tells everybody.
     pub(super) fn found(self, inner: &Inner) {
         finish_committed(&mut lock(&inner.state), self.carried);
@@ -261,6 +283,28 @@ fn validate_reads(work: &Work, index: &Index, base: u64) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// A key that a transaction read, point or range, and that an operation may change.
+fn read_by(work: &Work, op: &Op) -> Option<Bytes> {
+    match op {
+        Op::Put { key, .. } | Op::Delete { key } => {
+            let read = work.reads.contains(key) || work.ranges.iter().any(|it| it.contains(key));
+            read.then(|| key.clone())
+        }
+        Op::DeleteRange { start, end } => {
+            let gone = KeyRange { start: start.clone(), end: end.clone() };
+            let point = work.reads.iter().find(|key| gone.contains(key)).cloned();
+            point.or_else(|| {
+                let first = |range: &KeyRange| range.start.clone().max(start.clone());
+                let shared = |range: &&KeyRange| {
+                    let first = first(range);
+                    gone.contains(&first) && range.contains(&first)
+                };
+                work.ranges.iter().find(shared).map(first)
+            })
+        }
+    }
 }
 
 /// Whether an earlier transaction of the batch changes what this one read.

@@ -297,6 +297,7 @@ impl Leader {
             return;
         };
         step!(COMMIT_LANDED);
+        attempt.refuse_deferred(inner, &mut self.batch);
         attempt.found(inner);
         self.renew(inner);
     }
