@@ -186,7 +186,12 @@ fn keep_up(host: &Host, system: &System, who: Upkeep) {
     });
     if who == Upkeep::SealsAndFolds {
         sim::spawn_on(host.process, async move {
-            let mut compactor = other.compactor().await.expect("the role");
+            // It takes as many tries as races are lost.
+            let mut compactor = loop {
+                if let Ok(compactor) = other.compactor().await {
+                    break compactor;
+                }
+            };
             let mut collector = other.collector();
             loop {
                 sim::sleep(Duration::from_secs(10)).await;

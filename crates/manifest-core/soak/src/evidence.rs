@@ -16,8 +16,8 @@ pub(crate) struct Op {
     pub(crate) writes: Vec<Change>,
     /// When it was answered, and what; nothing if the process died first.
     pub(crate) end: Option<(u64, End)>,
-    /// What was told to those who asked later.
-    pub(crate) told: Vec<Told>,
+    /// What was told to those who asked later, and when.
+    pub(crate) told: Vec<(u64, Told)>,
 }
 
 impl Op {
@@ -81,15 +81,20 @@ pub(crate) fn gather(work: &Path) -> Result<Evidence, String> {
             })?;
         }
     }
-    for (op, status) in told {
+    for (op, at, status) in told {
         let op = evidence.ops.get_mut(&op).ok_or("a status of an operation that nobody sent")?;
-        op.told.push(status);
+        op.told.push((at, status));
     }
     Ok(evidence)
 }
 
 impl Evidence {
-    fn take(&mut self, line: Line, journal: usize, told: &mut Vec<(String, Told)>) -> Option<()> {
+    fn take(
+        &mut self,
+        line: Line,
+        journal: usize,
+        told: &mut Vec<(String, u64, Told)>,
+    ) -> Option<()> {
         match line {
             Line::Intent { began, op, task, id, reads, writes } => {
                 let client = (journal, task);
@@ -100,7 +105,7 @@ impl Evidence {
                 let op = self.ops.get_mut(&op)?;
                 return op.end.replace((at, end)).is_none().then_some(());
             }
-            Line::Resolved { op, status, .. } => told.push((op, status)),
+            Line::Resolved { at, op, status } => told.push((op, at, status)),
             Line::Read { began, at, task, seq, reads } => {
                 self.reads.push(Read { began, at, client: (journal, task), seq, reads });
             }

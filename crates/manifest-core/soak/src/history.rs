@@ -1,6 +1,7 @@
 //! The journals as a history that `vopr check` reads (docs/checkers.md): what clients began, saw and
 //! were told, in real time, with versions and commit numbers. The last operation reads every key, the
-//! log as well; so an operation of unknown outcome that took effect is seen by somebody.
+//! log as well; so an operation of unknown outcome that took effect is seen by somebody. An operation
+//! whose process died has its answer when the next life of that process asked for it.
 //!
 //! Keys that are deleted ([`crate::workload::GROUP`]) are left out. Nobody can tell one absence from
 //! another, so a judge that looks at values only has to guess which of a hundred deletions a reader
@@ -15,7 +16,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::evidence::{Evidence, Op};
-use crate::journal::{End, Seen};
+use crate::journal::{End, Seen, Told};
 use crate::rules::State;
 use crate::workload::{all_small_keys, log_key};
 
@@ -49,8 +50,11 @@ pub(crate) fn write(path: &Path, evidence: &Evidence, left: &State) -> io::Resul
             Some((at, End::Conflict | End::Refused { .. })) => {
                 events.push((*at, Rank::End, line("fail", client, micro(&[], op))));
             }
-            // It never ends; whatever this client does next, another one does.
-            Some((_, End::Unknown | End::Dropped)) | None => clients.retire(op.client),
+            Some((_, End::Unknown | End::Dropped)) | None => {
+                // Whatever this client does next, another one does.
+                clients.retire(op.client);
+                events.extend(told_later(op, client));
+            }
         }
     }
     for read in &evidence.reads {
@@ -68,6 +72,20 @@ pub(crate) fn write(path: &Path, evidence: &Evidence, left: &State) -> io::Resul
         file.write_all(b"\n")?;
     }
     file.flush()
+}
+
+/// The end of an operation whose client was not told: when somebody else was, by `status`. If nobody
+/// was it never ends.
+fn told_later(op: &Op, client: u64) -> Option<Event> {
+    op.told.iter().find_map(|(at, told)| match told {
+        Told::Committed { seq } => {
+            let mut ok = line("ok", client, micro(&op.reads, op));
+            ok["commit"] = json!(seq);
+            Some((*at, Rank::End, ok))
+        }
+        Told::NotCommitted => Some((*at, Rank::End, line("fail", client, micro(&[], op)))),
+        Told::Unknown => None,
+    })
 }
 
 /// Numbers of clients: each is sequential, and gone after an operation without an end.

@@ -108,7 +108,7 @@ fn report(evidence: &Evidence, left: &State, views: &BTreeMap<crate::journal::Ho
         println!("{all:8} transactions {kind}, {committed} of them in the history");
     }
     let told = |wanted: fn(&Told) -> bool| {
-        evidence.ops.values().flat_map(|op| &op.told).filter(|told| wanted(told)).count()
+        evidence.ops.values().flat_map(|op| &op.told).filter(|(_, told)| wanted(told)).count()
     };
     println!(
         "{:8} questions of status: {} committed, {} not, {} unknown",

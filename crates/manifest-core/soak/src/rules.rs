@@ -89,7 +89,7 @@ fn check_outcomes(findings: &mut Findings, evidence: &Evidence, left: &State) {
             let problem = format!("GHOST: {name} ended as {:?}, the log has {place:?}", op.end);
             findings.problems.push(problem);
         }
-        for told in &op.told {
+        for (_, told) in &op.told {
             let is_true = match told {
                 Told::Committed { seq } => place == Some(*seq),
                 Told::NotCommitted => place.is_none(),

@@ -12,6 +12,9 @@ use crate::journal::{self, Change, End, Line, Seen, Told};
 use crate::random::Random;
 use crate::workload::{self, BIG, COUNTERS, GROUP, REGISTERS, key, log_key};
 
+/// How often a process asks for a commit that nobody can tell it about.
+const QUESTIONS: u32 = 5;
+
 /// A transaction, and what the journal says of it.
 struct Drawn {
     op: String,
@@ -32,11 +35,16 @@ async fn work(child: &Child, task: u32) -> io::Result<()> {
     let mut random =
         Random::new(&[args.seed, u64::from(args.number), u64::from(args.life), u64::from(task)]);
     let mut number = 0;
+    let mut open = Vec::new();
     while child.goes_on() {
         number += 1;
         let op = format!("w{:02}.{:03}.{task}.{number:05}", args.number, args.life);
         match draw(child, op, &mut random).await {
-            Ok(drawn) => commit(child, task, drawn, &mut random).await?,
+            Ok(drawn) => {
+                let told = commit(child, task, drawn, &mut random).await?;
+                ask_again(child, &mut open).await?;
+                open.extend(told);
+            }
             Err(error) => child.count_error("read of a writer", &error)?,
         }
         if let Err(error) = child.manifest.maintain().await {
@@ -136,12 +144,24 @@ impl Drawn {
     }
 }
 
-/// Intent, commit, outcome; and what `status` says if that is unknown.
-async fn commit(child: &Child, task: u32, drawn: Drawn, random: &mut Random) -> io::Result<()> {
+/// A commit whose outcome this process does not know, and how often it has asked.
+struct Open {
+    op: String,
+    id: CommitId,
+    asked: u32,
+}
+
+/// Intent, commit, outcome. Returns the commit if that is unknown.
+async fn commit(
+    child: &Child,
+    task: u32,
+    drawn: Drawn,
+    random: &mut Random,
+) -> io::Result<Option<Open>> {
     let Drawn { op, began, transaction, reads, writes } = drawn;
     let pending = match transaction.submit() {
         Ok(pending) => pending,
-        Err(error) => return child.count_error("submit", &error),
+        Err(error) => return child.count_error("submit", &error).map(|()| None),
     };
     let id = pending.id();
     let intent = Line::Intent { began, op: op.clone(), task, id: id.to_string(), reads, writes };
@@ -154,8 +174,16 @@ async fn commit(child: &Child, task: u32, drawn: Drawn, random: &mut Random) -> 
     };
     let is_open = matches!(end, End::Unknown | End::Dropped);
     child.journal.write(&Line::Outcome { at: clock::now(), op: op.clone(), end })?;
-    if is_open {
-        ask(child, &op, id).await?;
+    Ok(is_open.then_some(Open { op, id, asked: 0 }))
+}
+
+/// Asks for open commits, which is worth it after another commit: their requests are settled then.
+async fn ask_again(child: &Child, open: &mut Vec<Open>) -> io::Result<()> {
+    for mut one in std::mem::take(open) {
+        one.asked += 1;
+        if ask(child, &one.op, one.id).await? == Told::Unknown && one.asked < QUESTIONS {
+            open.push(one);
+        }
     }
     Ok(())
 }
@@ -199,14 +227,15 @@ async fn resolve_earlier_life(child: &Child) -> io::Result<()> {
     Ok(())
 }
 
-async fn ask(child: &Child, op: &str, id: CommitId) -> io::Result<()> {
+async fn ask(child: &Child, op: &str, id: CommitId) -> io::Result<Told> {
     let status = match child.manifest.status(id).await {
         Ok(Status::Committed { seq }) => Told::Committed { seq },
         Ok(Status::NotCommitted) => Told::NotCommitted,
         Ok(Status::Unknown) => Told::Unknown,
-        Err(error) => return child.count_error("status", &error),
+        Err(error) => return child.count_error("status", &error).map(|()| Told::Unknown),
     };
-    child.journal.write(&Line::Resolved { at: clock::now(), op: op.to_owned(), status })
+    child.journal.write(&Line::Resolved { at: clock::now(), op: op.to_owned(), status })?;
+    Ok(status)
 }
 
 /// From what `CommitId` prints.
