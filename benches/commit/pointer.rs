@@ -167,10 +167,10 @@ impl Pointer {
                     return;
                 }
                 Err(_) => {
-                    head = get_head(client, None).await.expect("a HEAD");
                     if tries > 0 {
                         back_off(tries).await;
                     }
+                    head = get_head(client, None).await.expect("a HEAD");
                 }
             }
         }

@@ -50,6 +50,16 @@ impl Failure {
         }))
     }
 
+    /// Whether the store says that the condition did not hold. It may have been this very PUT's
+    /// first copy that made it so.
+    pub(crate) fn is_refusal(&self) -> bool {
+        let Failure::Store(error) = self else { return false };
+        matches!(
+            **error,
+            object_store::Error::Precondition { .. } | object_store::Error::AlreadyExists { .. }
+        )
+    }
+
     /// The request's operation could not be done in time.
     pub(crate) fn unavailable(self, operation: &'static str) -> Error {
         let source = match self {

@@ -30,6 +30,10 @@ use crate::requests::Failure;
 use crate::state::Parts;
 use crate::steps::*;
 
+/// How often the wait after a lost race doubles. A store that is slow or ill wants ever longer waits.
+/// One that answers "too late" is well: somebody else has committed, and will not wait for this one.
+const RACE_DOUBLINGS: u32 = 3;
+
 /// The state of the batch that is being committed. It outlives the future that drives it.
 #[derive(Debug, Default)]
 pub(crate) struct Leader {
@@ -43,6 +47,10 @@ pub(crate) struct Leader {
     deadline: Duration,
     /// Tries that did not land: the exponent of the back-off.
     tries: u32,
+    /// Those of them whose base somebody else had replaced.
+    races_lost: u32,
+    /// The count of lost races at the last wait for others: one wait for each.
+    waited_for: u32,
     last_failure: Option<Failure>,
     /// The head that named a segment which does not exist, if one did.
     missing_in: Option<u128>,
@@ -148,6 +156,8 @@ impl Leader {
     fn renew(&mut self, inner: &Inner) {
         self.deadline = inner.requests.env.now() + inner.options.commit_deadline;
         self.tries = 0;
+        self.races_lost = 0;
+        self.waited_for = 0;
         self.last_failure = None;
         self.missing_in = None;
         self.room = Room::default();
@@ -184,6 +194,7 @@ impl Leader {
 
     /// Reads what became of the PUT, and does what follows from it.
     async fn find_out(&mut self, inner: &Inner) {
+        self.let_others_pass(inner).await;
         match self.resolve(inner).await {
             Verdict::Landed => self.landed(inner),
             Verdict::StillOpen => self.still_open(inner).await,
@@ -196,6 +207,21 @@ impl Leader {
                 step!(COMMIT_UNREACHABLE);
                 self.wait_or_give_up(inner, Phase::Sent).await;
             }
+        }
+    }
+
+    /// Waits if this race seems to be lost and the one before it was too. Before the head is read,
+    /// not after: what is built on a head that was read before a wait is built on a past one, and
+    /// against somebody who commits all the time it would never win.
+    async fn let_others_pass(&mut self, inner: &Inner) {
+        let Some(again) = self.races_lost.checked_sub(1) else {
+            return;
+        };
+        let seems_lost = self.last_failure.as_ref().is_some_and(Failure::is_refusal);
+        if seems_lost && self.waited_for != self.races_lost {
+            self.waited_for = self.races_lost;
+            step!(COMMIT_BACK_OFF);
+            inner.requests.back_off(again.min(RACE_DOUBLINGS)).await;
         }
     }
 
@@ -323,9 +349,7 @@ impl Leader {
         }
         self.take_back(attempt);
         self.tries += 1;
-        if self.tries > 1 {
-            self.back_off(inner).await;
-        }
+        self.races_lost += 1;
     }
 
     /// The head was not sent. It is built anew, because the name of its segment is used up.
