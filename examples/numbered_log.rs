@@ -19,7 +19,7 @@ use std::time::Duration;
 use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, path::Path};
 use sim::ProcessId;
 use sim_storage::model::Applied;
-use vopr::checkers::{Ending, Judge, Rule};
+use vopr::checkers::{Class, Ending, Judge, Rule};
 use vopr::system::{
     Auditor, BugInfo, Executing, Guarantees, OpenContext, Opening, Recorder, Session,
     SystemUnderTest,
@@ -46,6 +46,8 @@ impl SystemUnderTest for NumberedLog {
             name: "own-put-taken-for-rival",
             sentence: "'Already exists' is always taken for a rival's record, never the own one.",
             origin: "delta-rs#268",
+            class: Class::PhantomCommit,
+            also: &[],
         }]
     }
     fn with_bug(&self, name: &str) -> Option<Arc<dyn SystemUnderTest>> {

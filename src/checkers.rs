@@ -22,6 +22,7 @@ mod reads;
 mod rule;
 mod whole;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sim::ProcessId;
@@ -125,6 +126,9 @@ pub struct Judge {
     floor: u64,
     counts: CheckCounts,
     findings: Vec<Finding>,
+    /// Objects that a root has ever named, with the event at which it first did. Kept only while
+    /// details are kept, for the diagnosis.
+    published: BTreeMap<String, u64>,
 }
 
 impl Judge {
@@ -140,6 +144,7 @@ impl Judge {
         self.floor = 0;
         self.counts = CheckCounts::default();
         self.findings.clear();
+        self.published.clear();
     }
 
     /// A process opened the system (again).
@@ -180,6 +185,23 @@ impl Judge {
     #[must_use]
     pub fn findings(&self) -> &[Finding] {
         &self.findings
+    }
+
+    /// A root names these objects.
+    pub fn published(&mut self, names: impl IntoIterator<Item = String>) {
+        if sim::with_trace(sim::trace::Trace::keeps_details) {
+            let event = sim::event_count();
+            for name in names {
+                self.published.entry(name).or_insert(event);
+            }
+        }
+    }
+
+    /// The objects that a root has ever named, with the event at which it first did; empty unless
+    /// details are kept.
+    #[must_use]
+    pub fn publications(&self) -> &BTreeMap<String, u64> {
+        &self.published
     }
 
     /// Counts `chain` checks made by an auditor.

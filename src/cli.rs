@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `args` | flags and verbs |
 //! | `run` | `vopr run`: a campaign, its progress and its report |
+//! | `bugs` | `vopr bugs`: how soon planted bugs are found |
 //! | `check` | `vopr check FILE`: judge a recorded history |
 //! | `faults` | `vopr faults`: what each fault of the store does |
 //! | `replay` | `vopr replay SEED`: one world with its full trace |
@@ -12,6 +13,7 @@
 //! | `failure` | exit codes and errors of usage |
 
 mod args;
+pub mod bugs;
 pub mod check;
 mod failure;
 pub mod faults;
@@ -38,6 +40,7 @@ pub fn main(systems: &[Arc<dyn SystemUnderTest>]) -> ExitCode {
     let exit = match cli.verb {
         None => run::run(&cli.run, systems),
         Some(Verb::Run(args)) => run::run(&args, systems),
+        Some(Verb::Bugs(args)) => bugs::run(&args, systems),
         Some(Verb::Check(args)) => check::run(&args),
         Some(Verb::Faults(args)) => faults::run(&args, systems),
         Some(Verb::Replay(args)) => replay::replay(&args, systems),

@@ -14,6 +14,7 @@ pub mod checkers;
 pub mod cli;
 pub mod diagnosis;
 pub mod formats;
+pub mod hunt;
 mod meter;
 pub mod panics;
 mod processes;

@@ -11,13 +11,15 @@ mod story;
 #[cfg(test)]
 mod tests;
 mod text;
+mod track;
 
 use serde::Serialize;
 
-pub use json::to_json;
+pub use json::{json_of, to_json};
 pub use number::{grouped, short};
 pub use story::{CauseLine, Line, Story, row_text};
 pub use text::to_text;
+pub use track::{BugRecord, TrackRecord};
 
 /// The result of a campaign.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -29,7 +29,7 @@ use sim::{Draw, ProcessId};
 use sim_storage::BodyDamage;
 use sim_storage::model::Applied;
 
-use crate::checkers::{Ending, Judge, RequestKind};
+use crate::checkers::{Class, Ending, Judge, RequestKind};
 use crate::meter::Account;
 use crate::workload::{KeyId, KeyRange, OpId, OpKind, Operation, ValueId};
 
@@ -180,6 +180,10 @@ pub struct BugInfo {
     pub sentence: &'static str,
     /// Where it was seen in real systems.
     pub origin: &'static str,
+    /// The class that the diagnosis should name.
+    pub class: Class,
+    /// Classes that are as good, depending on where the bug surfaces.
+    pub also: &'static [Class],
 }
 
 /// How a world scales its systems: the same for all processes of the world.

@@ -10,6 +10,7 @@
 //! [`Judge`]; a broken rule ends the world on the spot.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -79,6 +80,11 @@ pub struct WorldReport {
     pub events: u64,
     /// Hash over all events.
     pub fingerprint: u64,
+    /// Every rule that was broken, all at the moment at which the world was halted.
+    pub findings: Vec<Finding>,
+    /// Objects that a root has named, with the event at which one first did, if the trace was
+    /// asked for.
+    pub publications: BTreeMap<String, u64>,
     /// The kept trace, if it was asked for.
     pub trace: Vec<Row>,
     /// What the world was like, if the trace was asked for.
@@ -307,8 +313,9 @@ fn report(
     keep: Keep,
 ) -> WorldReport {
     let judge = arena.judge.lock();
+    // The first finding halts the world, so all of them were made at one moment.
     let finding =
-        judge.findings().iter().min_by_key(|finding| (finding.event, finding.rule.class()));
+        judge.findings().iter().min_by_key(|finding| (finding.rule.class(), finding.event));
     let limit_reached = |what: &str| {
         Verdict::Stuck(Finding {
             rule: Rule::Progress,
@@ -369,6 +376,8 @@ fn report(
         virtual_ns: sim::now_ns(),
         events: sim::event_count(),
         fingerprint: sim::fingerprint(),
+        findings: judge.findings().to_vec(),
+        publications: judge.publications().clone(),
         trace,
         description,
     }

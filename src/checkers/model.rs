@@ -36,6 +36,20 @@ impl Model {
         }
     }
 
+    /// Every state that `key` was in from commit `first` to commit `last`, oldest first: its
+    /// newest version at `first`, and each later one.
+    pub fn states(
+        &self,
+        key: KeyId,
+        first: u64,
+        last: u64,
+    ) -> impl Iterator<Item = Option<Version>> + '_ {
+        let versions = self.keys.get(usize::from(key.0)).map_or(&[][..], Vec::as_slice);
+        let later = versions.partition_point(|version| version.seq <= first);
+        let later = versions[later..].iter().take_while(move |version| version.seq <= last);
+        std::iter::once(self.at(key, first)).chain(later.map(|version| Some(*version)))
+    }
+
     /// The newest version of `key`.
     #[must_use]
     pub fn latest(&self, key: KeyId) -> Option<Version> {
@@ -95,6 +109,18 @@ mod tests {
         assert_eq!(value(5), Some(None));
         assert_eq!(value(100), Some(Some(ValueId(90))));
         assert_eq!(model.at(KeyId(77), 100), None);
+    }
+
+    #[test]
+    fn the_states_of_a_key_begin_with_the_one_it_was_in() {
+        let model = model();
+        let states = |key, first, last| {
+            let states = model.states(KeyId(key), first, last);
+            states.map(|version| version.map(|version| version.seq)).collect::<Vec<_>>()
+        };
+        assert_eq!(states(1, 0, 9), [None, Some(2), Some(5), Some(9)]);
+        assert_eq!(states(1, 2, 8), [Some(2), Some(5)]);
+        assert_eq!(states(77, 1, 9), [None]);
     }
 
     #[test]

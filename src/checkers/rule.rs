@@ -103,6 +103,8 @@ pub enum Rule {
     GateKept,
     /// A name that goes out of use is retired until its object is gone.
     RetiredKept,
+    /// What a root names is never written again.
+    ObjectsKept,
     /// What a root or a pinned snapshot names can be read.
     SnapshotReadable,
     /// What is done under a role is done by its owner.
@@ -147,7 +149,7 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule, in the order of declaration.
-    pub const ALL: [Rule; 31] = [
+    pub const ALL: [Rule; 32] = [
         Rule::RootParent,
         Rule::AcknowledgedPresent,
         Rule::ReadsStillHold,
@@ -159,6 +161,7 @@ impl Rule {
         Rule::PinsHold,
         Rule::GateKept,
         Rule::RetiredKept,
+        Rule::ObjectsKept,
         Rule::SnapshotReadable,
         Rule::RoleOwned,
         Rule::NothingReturns,
@@ -196,6 +199,7 @@ impl Rule {
             Rule::PinsHold => "nothing is deleted that a pinned reader may need",
             Rule::GateKept => "nothing is published that a collector may have taken for garbage",
             Rule::RetiredKept => "a name out of use is retired until its object is gone",
+            Rule::ObjectsKept => "what a root names is never written again",
             Rule::SnapshotReadable => "what a root or a pinned snapshot names can be read",
             Rule::RoleOwned => "what is done under a role is done by its owner",
             Rule::NothingReturns => "what is folded shows nothing that was deleted or replaced",
@@ -236,6 +240,7 @@ impl Rule {
             | Rule::GateKept
             | Rule::RetiredKept
             | Rule::SnapshotReadable => Class::DanglingReference,
+            Rule::ObjectsKept => Class::WrongRecovery,
             Rule::RoleOwned => Class::SplitBrain,
             Rule::NothingReturns => Class::Resurrection,
             Rule::NothingLeft => Class::OrphanLeak,
@@ -266,7 +271,7 @@ impl Rule {
             | Rule::ReadsStillHold
             | Rule::SnapshotReadable
             | Rule::ConflictReal => "src/checkers/history.rs",
-            Rule::PinsHold | Rule::RetiredKept | Rule::NothingLeft => {
+            Rule::PinsHold | Rule::RetiredKept | Rule::ObjectsKept | Rule::NothingLeft => {
                 "src/systems/manifest/audit/objects.rs"
             }
             Rule::RoleOwned => "src/systems/manifest/audit/roles.rs",

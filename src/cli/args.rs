@@ -25,6 +25,7 @@ use crate::system::SystemUnderTest;
     after_help = "Examples:\n  \
         vopr --seed 42 -n 10000                  ten thousand worlds, some seconds\n  \
         vopr --bug blind-head-put -n 200         plant a known bug and see it found\n  \
+        vopr bugs                                how soon each planted bug is found\n  \
         vopr replay 42 --filter minimal          what happened in one world\n  \
         vopr faults -n 1000                      what each fault of the store does\n  \
         vopr verify file:///data/tables          is the manifest there whole\n\n\
@@ -48,6 +49,8 @@ pub enum Verb {
     Run(RunArgs),
     /// Run one seed again and print its trace.
     Replay(ReplayArgs),
+    /// Plant each known bug and say how soon it is found, and what is said of it.
+    Bugs(super::bugs::BugsArgs),
     /// Judge a recorded history of any system.
     Check(super::check::CheckArgs),
     /// Say of each fault of the store what it does: how often it takes effect, and what differs
@@ -243,11 +246,9 @@ impl WorldArgs {
         };
         match &self.bug {
             None => Ok(Arc::clone(system)),
-            Some(bug) => system.with_bug(bug).ok_or_else(|| UsageError::UnknownBug {
-                system: system.name().to_owned(),
-                name: bug.clone(),
-                known: system.bugs().iter().map(|bug| bug.name).collect::<Vec<_>>().join(", "),
-            }),
+            Some(bug) => {
+                system.with_bug(bug).ok_or_else(|| UsageError::unknown_bug(&**system, bug))
+            }
         }
     }
 

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use crate::campaign::GroupKey;
 use crate::checkers::Rule;
+use crate::system::SystemUnderTest;
 
 /// Exit codes. Scripts rely on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -109,6 +110,14 @@ pub enum UsageError {
         /// Why.
         source: std::io::Error,
     },
+    /// A page cannot be written.
+    #[error("cannot write {path}: {source}; choose another place with --markdown")]
+    Page {
+        /// Where.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
     /// A file is no history.
     #[error("{path}: {source}")]
     History {
@@ -127,6 +136,17 @@ pub enum UsageError {
         /// How many there are.
         events: u64,
     },
+}
+
+impl UsageError {
+    /// The system has no bug of this name.
+    pub(super) fn unknown_bug(system: &dyn SystemUnderTest, name: &str) -> UsageError {
+        UsageError::UnknownBug {
+            system: system.name().to_owned(),
+            name: name.to_owned(),
+            known: system.bugs().iter().map(|bug| bug.name).collect::<Vec<_>>().join(", "),
+        }
+    }
 }
 
 #[cfg(test)]

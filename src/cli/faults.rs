@@ -226,6 +226,8 @@ mod tests {
             virtual_ns,
             events: 100,
             fingerprint,
+            findings: Vec::new(),
+            publications: std::collections::BTreeMap::new(),
             trace: Vec::new(),
             description: String::new(),
         }

@@ -89,7 +89,7 @@ fn print_text(
             writeln!(out, "FAIL   seed {}   panic: {message}", report.seed)
         }
         Verdict::Broken(finding) | Verdict::Stuck(finding) => {
-            let class = diagnose(finding, &report.trace).class;
+            let class = diagnose(report).map_or(finding.rule.class(), |found| found.class);
             writeln!(
                 out,
                 "FAIL   seed {}   {class}   broken: {}",

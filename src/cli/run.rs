@@ -234,12 +234,7 @@ fn failure(
         false => Keep::Ring { capacity: DEFAULT_RING_CAPACITY },
     };
     let report = run_one(campaign, &Arena::new(), seed, keep);
-    let diagnosis = match &report.verdict {
-        Verdict::Broken(finding) | Verdict::Stuck(finding) if !args.no_failure_diagnosis => {
-            Some(diagnose(finding, &report.trace))
-        }
-        _ => None,
-    };
+    let diagnosis = (!args.no_failure_diagnosis).then(|| diagnose(&report)).flatten();
     let mut story = Story::of(&report, diagnosis);
     if *key == GroupKey::NotDeterministic {
         story.not_deterministic();

@@ -34,6 +34,8 @@ pub struct Story {
     pub class: String,
     /// What the class means.
     pub meaning: String,
+    /// Other classes that the same moment shows.
+    pub also: Vec<String>,
     /// What happened, with the names of this run.
     pub what: String,
     /// The rule, as a sentence that must hold.
@@ -71,6 +73,7 @@ impl Story {
             seed: report.seed,
             class: String::new(),
             meaning: String::new(),
+            also: Vec::new(),
             what: String::new(),
             rule: String::new(),
             place: String::new(),
@@ -116,10 +119,13 @@ impl Story {
         self.what = finding.what.clone();
         self.rule = finding.rule.sentence().to_owned();
         self.place = finding.rule.place().to_owned();
-        self.causes = diagnosis
-            .map(|diagnosis| diagnosis.causes.into_iter().map(CauseLine::from).collect())
+        let (proof, also, causes) = diagnosis
+            .map(|diagnosis| (diagnosis.proof, diagnosis.also, diagnosis.causes))
             .unwrap_or_default();
+        self.also = also.iter().map(ToString::to_string).collect();
+        self.causes = causes.into_iter().map(CauseLine::from).collect();
         let mut evidence = finding.evidence.clone();
+        evidence.extend(&proof);
         if let Some(cause) = self.causes.first() {
             evidence.extend(&cause.evidence);
         }
@@ -187,7 +193,19 @@ fn answer(detail: &str) -> String {
     match detail.rsplit_once(" -> ") {
         Some((request, "0")) => format!("connection lost: {request}"),
         Some((request, "1")) => format!("no answer in time: {request}"),
-        _ => format!("answer: {detail}"),
+        _ => format!("answer: {}", shortened(detail)),
+    }
+}
+
+/// What a request does, for one line: of many names only the first.
+fn shortened(detail: &str) -> String {
+    let (request, status) = detail.rsplit_once(" -> ").unwrap_or((detail, ""));
+    let status = if status.is_empty() { String::new() } else { format!(" -> {status}") };
+    match request.strip_prefix("delete ").and_then(|names| names.split_once(' ')) {
+        None => detail.to_owned(),
+        Some((first, more)) => {
+            format!("delete {first} and {} more{status}", more.split(' ').count())
+        }
     }
 }
 
@@ -197,8 +215,8 @@ pub fn row_text(row: &Row) -> String {
     let detail = row.detail.as_str();
     match row.kind {
         Kind::Invoke => format!("begins {detail} (operation {})", row.a),
-        Kind::Request => detail.to_owned(),
-        Kind::Apply => format!("in the store: {detail}"),
+        Kind::Request => shortened(detail),
+        Kind::Apply => format!("in the store: {}", shortened(detail)),
         Kind::Reply => answer(detail),
         Kind::Fault => format!("FAULT {}", detail.trim_start_matches("fault.").replace('_', " ")),
         Kind::Crash => String::from("CRASH"),

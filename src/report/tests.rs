@@ -59,6 +59,7 @@ fn failing() -> Report {
         seed: 4217,
         class: String::from("LostUpdate"),
         meaning: String::from("an acknowledged commit is not honoured"),
+        also: Vec::new(),
         what: String::from(
             "writer-2's put 7 was acknowledged as commit 18, but that commit is operation 6",
         ),

@@ -156,6 +156,9 @@ fn write_failure(group: &FailureGroup, out: &mut String) -> fmt::Result {
     writeln!(out)?;
     write_lines(story, out)?;
     writeln!(out, "  class   {}: {}", story.class, story.meaning)?;
+    if !story.also.is_empty() {
+        writeln!(out, "  also    {}", story.also.join(", "))?;
+    }
     for (index, cause) in story.causes.iter().enumerate() {
         let head = if index == 0 { "causes" } else { "" };
         let evidence = match cause.evidence.as_slice() {

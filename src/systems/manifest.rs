@@ -4,10 +4,12 @@
 //! |---|---|
 //! | this one | options, marks and claims of the system |
 //! | `session`, `held`, `duties` | operations and duties as calls of the public API |
+//! | `bugs` | what should be said of each planted bug |
 //! | `decode` | an independent reader of the format of `docs/protocol.md` |
 //! | `audit` | the rules of the chain, checked on every root that reaches the store |
 
 mod audit;
+mod bugs;
 mod decode;
 mod duties;
 mod held;
@@ -234,10 +236,7 @@ impl SystemUnderTest for ManifestSystem {
     }
 
     fn bugs(&self) -> Vec<BugInfo> {
-        PlantedBug::ALL
-            .iter()
-            .map(|bug| BugInfo { name: bug.name(), sentence: bug.sentence(), origin: bug.origin() })
-            .collect()
+        bugs::infos()
     }
 
     fn with_bug(&self, name: &str) -> Option<Arc<dyn SystemUnderTest>> {

@@ -22,7 +22,7 @@ use sim_storage::model::Applied;
 use self::objects::Objects;
 use self::roles::Owners;
 use super::PREFIX;
-use super::decode::{Directory, Folder, Problem, Record, Root, SegmentRef};
+use super::decode::{CheckpointRef, Directory, Folder, Problem, Record, Root, SegmentRef};
 use super::decode::{is_merged, segment_records};
 use crate::checkers::{Judge, Rule};
 use crate::system::Auditor;
@@ -30,6 +30,16 @@ use crate::workload::{ValueId, Write};
 
 /// A finding in the making.
 struct Broken(Rule, String);
+
+/// What one change breaks. All of it is told, and the diagnosis takes what weighs most.
+#[derive(Default)]
+struct Breaches(Vec<Broken>);
+
+impl Breaches {
+    fn note(&mut self, checked: Result<(), Broken>) {
+        self.0.extend(checked.err());
+    }
+}
 
 fn damaged(problem: Problem) -> Broken {
     Broken(Rule::BytesIntact, format!("a root was published, but {problem}"))
@@ -72,14 +82,16 @@ impl Auditor for ChainAuditor {
             return;
         };
         let process = ProcessId(change.origin.process);
+        let mut breaches = Breaches::default();
         let checked = if name == "head" {
             judge.count_chain_checks(1);
-            self.root_applied(change, process, judge)
+            self.root_applied(change, process, judge, &mut breaches)
         } else {
             let floor = self.root.as_ref().map_or(0, |root| root.floor);
             self.objects.applied(name, change, &self.directory, floor)
         };
-        if let Err(Broken(rule, what)) = checked {
+        breaches.note(checked);
+        for Broken(rule, what) in breaches.0 {
             judge.broken(rule, process, what, &[]);
         }
     }
@@ -97,13 +109,14 @@ impl ChainAuditor {
         change: &Applied<'_>,
         process: ProcessId,
         judge: &mut Judge,
+        breaches: &mut Breaches,
     ) -> Result<(), Broken> {
         let Some(version) = change.after else {
             return Err(Broken(Rule::ReferencesExist, String::from("the root was deleted")));
         };
         let root = Root::decode(&version.body).map_err(damaged)?;
         let previous = self.root.take();
-        check_parent(previous.as_ref(), &root)?;
+        breaches.note(check_parent(previous.as_ref(), &root));
         if self.history.chains.is_empty() {
             self.history.chains.push(root.incarnation);
             self.history.ids.push((0, 0));
@@ -111,10 +124,15 @@ impl ChainAuditor {
         let same_directory = previous.as_ref().is_some_and(|it| it.directory == root.directory);
         if !same_directory {
             let directory = root.directory().map_err(damaged)?;
-            self.check_directory(previous.as_ref(), &root, &directory, process, judge)?;
+            self.check_directory(previous.as_ref(), &root, &directory, process, judge, breaches);
             let before = std::mem::replace(&mut self.directory, directory);
             let version = root.version - 1;
             self.objects.renamed(&before, &self.directory, version);
+            judge.published(
+                self.directory
+                    .named()
+                    .map(|(folder, name)| format!("{PREFIX}/{}", name.path(folder))),
+            );
         }
         let fresh = match previous.as_ref().filter(|_| same_directory) {
             Some(previous) => self.same_tail(previous, &root)?,
@@ -153,38 +171,38 @@ impl ChainAuditor {
         directory: &Directory,
         process: ProcessId,
         judge: &Judge,
-    ) -> Result<(), Broken> {
+        breaches: &mut Breaches,
+    ) {
         let before = &self.directory;
-        self.owners.check(before, directory, root.version, process)?;
+        breaches.note(self.owners.check(before, directory, root.version, process));
         let gate = previous.map_or(0, |previous| previous.gate);
-        self.objects.check_names(before, directory, gate, root.version)?;
-        check_gate(previous, root)?;
+        breaches.note(self.objects.check_names(before, directory, gate, root.version));
+        breaches.note(check_gate(previous, root));
+        breaches.note(check_cover(directory, root));
+        let is_new =
+            |segment: &&SegmentRef| !before.segments.iter().any(|held| held.name == segment.name);
+        let body = |segment: &SegmentRef| self.objects.body(Folder::Segments, segment.name);
+        let merged: Vec<&SegmentRef> = directory
+            .segments
+            .iter()
+            .filter(|segment| is_new(segment) && body(segment).is_some_and(|it| is_merged(it)))
+            .collect();
+        let checkpoint = directory
+            .checkpoint
+            .as_ref()
+            .filter(|new| before.checkpoint.is_none_or(|held| held.name != new.name));
+        if checkpoint.is_some() || !merged.is_empty() {
+            breaches.note(self.owners.check_compactor(directory, root.version, process));
+        }
         let folds = folds::Folds { history: &self.history, judge, version: root.version };
-        if let Some(checkpoint) = &directory.checkpoint
-            && before.checkpoint.is_none_or(|held| held.name != checkpoint.name)
-        {
-            if before.checkpoint.is_some_and(|held| held.upto >= checkpoint.upto) {
-                let what = format!(
-                    "root {} goes back to a checkpoint of commit {}",
-                    root.version, checkpoint.upto
-                );
-                return Err(Broken(Rule::CheckpointForward, what));
-            }
-            self.owners.check_compactor(directory, root.version, process)?;
-            folds
-                .checkpoint(checkpoint, self.objects.body(Folder::Checkpoints, checkpoint.name))?;
+        if let Some(checkpoint) = checkpoint {
+            breaches.note(check_forward(before.checkpoint.as_ref(), checkpoint, root.version));
+            let body = self.objects.body(Folder::Checkpoints, checkpoint.name);
+            breaches.note(folds.checkpoint(checkpoint, body));
         }
-        for segment in &directory.segments {
-            if before.segments.iter().any(|held| held.name == segment.name) {
-                continue;
-            }
-            let body = self.objects.body(Folder::Segments, segment.name);
-            if body.is_some_and(|body| is_merged(body)) {
-                self.owners.check_compactor(directory, root.version, process)?;
-                folds.merged(segment, body)?;
-            }
+        for segment in merged {
+            breaches.note(folds.merged(segment, body(segment)));
         }
-        check_cover(directory, root)
     }
 
     /// The records of a root whose directory is another one: those of new segments that are known
@@ -280,12 +298,12 @@ impl ChainAuditor {
             if record.seq != seq || seq != judge.commits() + 1 {
                 let what =
                     format!("root {} adds commit {} where {seq} is next", root.version, record.seq);
-                return Err(Broken(Rule::HistoryWhole, what));
+                return Err(self.misplaced(record.id, Rule::HistoryWhole, what));
             }
             if Some(record.chain_prev) != self.history.chain(seq - 1) {
                 let what =
                     format!("commit {seq} of root {} does not continue the chain", root.version);
-                return Err(Broken(Rule::ChainIntact, what));
+                return Err(self.misplaced(record.id, Rule::ChainIntact, what));
             }
             if let Some(epoch) = record.epoch {
                 self.owners.check_leader(&self.directory, epoch, seq, process)?;
@@ -298,6 +316,16 @@ impl ChainAuditor {
             rest = after;
         }
         Ok(())
+    }
+
+    /// A record that does not fit where it stands. If its commit is known, it was published twice.
+    fn misplaced(&self, id: (u128, u64), rule: Rule, what: String) -> Broken {
+        match self.history.ids.iter().position(|known| *known == id) {
+            None => Broken(rule, what),
+            Some(seq) => {
+                Broken(Rule::CommittedOnce, format!("{what}; its id is that of commit {seq}"))
+            }
+        }
     }
 }
 
@@ -349,10 +377,32 @@ fn check_gate(previous: Option<&Root>, root: &Root) -> Result<(), Broken> {
     Err(Broken(Rule::GateKept, what))
 }
 
-/// Checkpoint, segments and tail cover every commit, one after another.
+fn check_forward(
+    before: Option<&CheckpointRef>,
+    checkpoint: &CheckpointRef,
+    version: u64,
+) -> Result<(), Broken> {
+    if before.is_none_or(|held| held.upto < checkpoint.upto) {
+        return Ok(());
+    }
+    let what = format!("root {version} goes back to a checkpoint of commit {}", checkpoint.upto);
+    Err(Broken(Rule::CheckpointForward, what))
+}
+
+/// Checkpoint, segments and tail cover every commit, one after another, and none twice.
 fn check_cover(directory: &Directory, root: &Root) -> Result<(), Broken> {
     let mut next = directory.checkpoint.map_or(1, |checkpoint| checkpoint.upto + 1);
     for segment in &directory.segments {
+        if segment.first < next && segment.last >= segment.first {
+            let what = format!(
+                "root {} names a segment of commits {}..{}, and commits up to {} are folded already",
+                root.version,
+                segment.first,
+                segment.last,
+                next - 1
+            );
+            return Err(Broken(Rule::NothingReturns, what));
+        }
         if segment.first != next || segment.last < segment.first {
             let what = format!(
                 "root {} names a segment of commits {}..{} where {next} is next",

@@ -374,7 +374,10 @@ impl Request {
                 Some(_) => format!("{kind} {name} if-none-match"),
                 None => format!("{kind} {name}"),
             },
-            Self::DeleteBatch { names } => format!("{kind} {name} and {} more", names.len() - 1),
+            Self::DeleteBatch { names } => {
+                let names: Vec<&str> = names.iter().map(|name| model.text(*name)).collect();
+                format!("{kind} {}", names.join(" "))
+            }
             Self::List { prefix, cursor, .. } => match cursor {
                 Some(_) => format!("{kind} {prefix}* next page"),
                 None => format!("{kind} {prefix}*"),

@@ -18,6 +18,13 @@ pub(super) struct Folds<'a> {
     pub(super) version: u64,
 }
 
+/// What is folded, and the newest commit of which it shows a trace.
+struct Fold<'a> {
+    path: &'a str,
+    upto: u64,
+    newest: u64,
+}
+
 /// What is visible of a key: the commit that wrote it, and the value.
 type Visible = Option<(u64, ValueId)>;
 
@@ -50,14 +57,17 @@ impl Folds<'_> {
         let upto = reference.upto;
         let present = self.judge.model().scan(KeyRange::ALL, upto).map(|(key, _)| key);
         let keys: std::collections::BTreeSet<KeyId> = present.chain(held.keys().copied()).collect();
+        let entries = checkpoint.entries.iter().map(|(_, seq, _)| *seq);
+        let commits = checkpoint.last_commits.iter().map(|(_, seq)| *seq);
+        let fold = Fold { path: &path, upto, newest: entries.chain(commits).max().unwrap_or(0) };
         for key in keys {
-            let found = held.get(&key).copied();
-            self.compare(&path, key, upto, found, self.truth(key, upto))?;
+            self.compare(&fold, key, held.get(&key).copied())?;
         }
         self.last_commits(&path, &checkpoint, upto)
     }
 
-    /// A merged segment changes the state before it into the state after it.
+    /// A merged segment changes each state between its first and its last commit into the state
+    /// after it: a process that has seen a part of its commits applies the whole.
     pub(super) fn merged(
         &self,
         reference: &SegmentRef,
@@ -73,9 +83,13 @@ impl Folds<'_> {
         }
         let written = self.judge.model().written_keys(KeyRange::ALL);
         let keys: std::collections::BTreeSet<KeyId> = written.chain(merged.keys()).collect();
+        let newest = merged.commits.iter().map(|(_, seq)| *seq).max().unwrap_or(0);
+        let fold = Fold { path: &path, upto: reference.last, newest };
         for key in keys {
-            let found = merged.result(key, self.truth(key, before));
-            self.compare(&path, key, reference.last, found, self.truth(key, reference.last))?;
+            for state in self.judge.model().states(key, before, reference.last) {
+                let held = state.and_then(|version| Some((version.seq, version.value?)));
+                self.compare(&fold, key, merged.result(key, held))?;
+            }
         }
         let seqs = merged.commits.iter().map(|(_, seq)| *seq);
         let ids = merged.commits.iter().all(|(id, seq)| self.id(*seq) == Some(*id));
@@ -91,14 +105,8 @@ impl Folds<'_> {
     }
 
     /// What a fold shows of a key must be what the commits show.
-    fn compare(
-        &self,
-        path: &str,
-        key: KeyId,
-        upto: u64,
-        found: Visible,
-        truth: Visible,
-    ) -> Result<(), Broken> {
+    fn compare(&self, fold: &Fold<'_>, key: KeyId, found: Visible) -> Result<(), Broken> {
+        let truth = self.truth(key, fold.upto);
         if found == truth {
             return Ok(());
         }
@@ -107,17 +115,24 @@ impl Folds<'_> {
             Some((seq, value)) => format!("{value} of commit {seq}"),
         };
         let what = format!(
-            "root {} folds commits up to {upto} into {path}, which shows {} under {key}; the commits make it {}",
+            "root {} folds commits up to {} into {}, which shows {} under {key}; the commits make it {}",
             self.version,
+            fold.upto,
+            fold.path,
             show(found),
             show(truth)
         );
-        // Something that was there before and is gone for good, or else something that is missing.
+        // An old value is back if the fold knows commits as new as the one that took it away.
+        // A fold that knows none of them has a gap.
+        let model = self.judge.model();
         let is_old = found.is_some_and(|(seq, value)| {
-            self.judge.model().at(key, seq).is_some_and(|then| then.value == Some(value))
+            model.at(key, seq).is_some_and(|then| then.value == Some(value))
         });
-        let missed = truth.is_some_and(|(seq, _)| found.is_none_or(|(old, _)| old < seq));
-        let rule = if is_old && !missed { Rule::NothingReturns } else { Rule::FoldWhole };
+        let is_known = model.at(key, fold.upto).is_some_and(|now| now.seq <= fold.newest);
+        let rule = match is_old && is_known && truth.is_none() {
+            true => Rule::NothingReturns,
+            false => Rule::FoldWhole,
+        };
         Err(Broken(rule, what))
     }
 

@@ -84,8 +84,19 @@ impl Objects {
             return Ok(());
         }
         if let Some(version) = change.after {
-            self.bodies.insert(name.to_owned(), version.body.clone());
-            return Ok(());
+            let before = self.bodies.insert(name.to_owned(), version.body.clone());
+            let changed = before.is_some_and(|before| before != version.body);
+            return match changed
+                && directory.named().any(|(folder, named)| named.path(folder) == name)
+            {
+                false => Ok(()),
+                true => {
+                    let what = format!(
+                        "{name} was written again with other bytes while the root names it"
+                    );
+                    Err(Broken(Rule::ObjectsKept, what))
+                }
+            };
         }
         self.bodies.remove(name);
         if directory.named().any(|(folder, named)| named.path(folder) == name) {

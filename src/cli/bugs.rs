@@ -1,0 +1,136 @@
+//! `vopr bugs`: plant each known bug and see how soon it is found, and what is said of it.
+
+use std::io::Write as _;
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::args::WorldArgs;
+use super::failure::{Exit, UsageError};
+use crate::hunt::{self, Hunt};
+use crate::report::{BugRecord, TrackRecord};
+use crate::system::{BugInfo, SystemUnderTest};
+
+/// Seeds between two starts.
+const APART: u64 = 1_000_000;
+
+/// Flags of `vopr bugs`.
+#[derive(Clone, Debug, Args)]
+pub struct BugsArgs {
+    /// Only these bugs; by default all that the system has.
+    #[arg(value_name = "BUG")]
+    pub names: Vec<String>,
+    /// First seed of the first start; the others follow a million seeds apart.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Hunts for each bug, each from a start of its own.
+    #[arg(long, value_name = "N", default_value = "20")]
+    pub starts: NonZeroUsize,
+    /// Seeds after which a hunt is given up.
+    #[arg(long, value_name = "N", default_value = "10000")]
+    pub limit: NonZeroU64,
+    /// Threads that hunt; by default one for each processor. What is found does not depend on it.
+    #[arg(long, value_name = "N")]
+    pub workers: Option<NonZeroUsize>,
+    /// What worlds are like.
+    #[command(flatten)]
+    pub world: WorldArgs,
+    /// Report as JSON.
+    #[arg(long, conflicts_with = "markdown")]
+    pub json: bool,
+    /// Report as a Markdown page into this file.
+    #[arg(long, value_name = "FILE")]
+    pub markdown: Option<PathBuf>,
+}
+
+/// Hunts every bug from every start.
+pub(super) fn run(
+    args: &BugsArgs,
+    systems: &[Arc<dyn SystemUnderTest>],
+) -> Result<Exit, UsageError> {
+    let chosen = args.world.choose(systems)?;
+    let (starts, limit) = (args.starts.get(), args.limit.get());
+    let reach = APART.checked_mul(starts as u64).and_then(|reach| reach.checked_add(limit));
+    if reach.and_then(|reach| args.seed.checked_add(reach)).is_none() {
+        return Err(UsageError::SeedOutOfRange { seed: args.seed, iterations: limit });
+    }
+    let bugs = wanted(args, &*chosen.system)?;
+    let mut hunts = Vec::new();
+    for bug in &bugs {
+        let system = planted(&*chosen.system, bug.name)?;
+        hunts.extend((0..starts as u64).map(|start| Hunt {
+            system: Arc::clone(&system),
+            swarm: chosen.swarm.clone(),
+            first_seed: args.seed + start * APART,
+            limit,
+        }));
+    }
+    let workers = args.workers.or_else(|| std::thread::available_parallelism().ok());
+    let bar = progress_bar(hunts.len() as u64);
+    let outcomes = hunt::run(&hunts, workers.map_or(1, NonZeroUsize::get), &|done| {
+        bar.set_position(done as u64);
+    });
+    bar.finish_and_clear();
+    let records = bugs.iter().zip(outcomes.chunks(starts));
+    let record = TrackRecord {
+        version: env!("CARGO_PKG_VERSION"),
+        system: chosen.system.name().to_owned(),
+        search: format!("profile {}, store {}", chosen.profile, chosen.store),
+        starts,
+        limit,
+        bugs: records.map(|(bug, outcomes)| BugRecord::of(bug, outcomes)).collect(),
+    };
+    tell(args, &record)?;
+    Ok(if record.is_complete() { Exit::Pass } else { Exit::Simulator })
+}
+
+fn wanted(args: &BugsArgs, system: &dyn SystemUnderTest) -> Result<Vec<BugInfo>, UsageError> {
+    let known = system.bugs();
+    if args.names.is_empty() {
+        return Ok(known);
+    }
+    args.names
+        .iter()
+        .map(|name| {
+            let found = known.iter().copied().find(|bug| bug.name == name);
+            found.ok_or_else(|| UsageError::unknown_bug(system, name))
+        })
+        .collect()
+}
+
+fn planted(
+    system: &dyn SystemUnderTest,
+    name: &str,
+) -> Result<Arc<dyn SystemUnderTest>, UsageError> {
+    system.with_bug(name).ok_or_else(|| UsageError::unknown_bug(system, name))
+}
+
+fn progress_bar(hunts: u64) -> ProgressBar {
+    let bar = ProgressBar::new(hunts);
+    if let Ok(style) = ProgressStyle::with_template("  {bar:30} {pos}/{len} hunts   {eta} left") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+fn tell(args: &BugsArgs, record: &TrackRecord) -> Result<(), UsageError> {
+    if let Some(path) = &args.markdown {
+        let failed = |source| UsageError::Page { path: path.display().to_string(), source };
+        let beside = path.with_extension("md.tmp");
+        let written = std::fs::File::create(&beside).and_then(|mut file| {
+            file.write_all(record.to_markdown().as_bytes())?;
+            file.sync_all()
+        });
+        written.and_then(|()| std::fs::rename(&beside, path)).map_err(failed)?;
+    }
+    let text = match args.json {
+        true => crate::report::json_of(record),
+        false => record.to_text(),
+    };
+    // Who closes the pipe early has seen enough.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    Ok(())
+}

@@ -1,0 +1,122 @@
+//! A hunt: how many seeds it takes until a planted bug is found, and what is then said of it.
+//!
+//! The worth of a search is what it finds, so it is measured on bugs that are known to be there. A
+//! hunt begins at one seed and runs seed after seed until one fails. Many hunts from different
+//! starts give the distribution that a user meets, who has no reason to begin at seed 1.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use cpu_time::ThreadTime;
+use sim::trace::Keep;
+
+use crate::campaign::{Campaign, Determinism, run_one};
+use crate::checkers::{Class, Rule};
+use crate::diagnosis::diagnose;
+use crate::panics;
+use crate::swarm::SwarmOptions;
+use crate::system::SystemUnderTest;
+use crate::world::{Arena, Verdict};
+
+/// Events of a failing run that its diagnosis may look at.
+pub const DIAGNOSIS_RING: usize = 1 << 20;
+
+/// One hunt.
+#[derive(Clone, Debug)]
+pub struct Hunt {
+    /// The system with the bug.
+    pub system: Arc<dyn SystemUnderTest>,
+    /// What worlds are like.
+    pub swarm: SwarmOptions,
+    /// First seed.
+    pub first_seed: u64,
+    /// Seeds after which it is given up.
+    pub limit: u64,
+}
+
+/// How a hunt ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// What was found; `None` if the limit was reached.
+    pub catch: Option<Catch>,
+    /// CPU time of the search, without the diagnosis.
+    pub cpu: Duration,
+}
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Catch {
+    /// The failing seed.
+    pub seed: u64,
+    /// Seeds that were run, the failing one included.
+    pub seeds: u64,
+    /// The rule that was broken; `None` for a panic.
+    pub rule: Option<Rule>,
+    /// The class that the diagnosis names.
+    pub class: Option<Class>,
+    /// The classes that it names besides.
+    pub also: Vec<Class>,
+}
+
+impl Hunt {
+    fn run(&self, arena: &Arena) -> Outcome {
+        let campaign = Campaign {
+            first_seed: self.first_seed,
+            iterations: self.limit,
+            system: Arc::clone(&self.system),
+            swarm: self.swarm.clone(),
+            determinism: Determinism::Assumed,
+        };
+        let began = ThreadTime::now();
+        let fails =
+            |seed: &u64| run_one(&campaign, arena, *seed, Keep::Hash).verdict != Verdict::Pass;
+        let found = (self.first_seed..self.first_seed.saturating_add(self.limit)).find(fails);
+        let cpu = began.elapsed();
+        let catch = found.map(|seed| {
+            let keep = Keep::Ring { capacity: DIAGNOSIS_RING };
+            let report = run_one(&campaign, arena, seed, keep);
+            let diagnosis = diagnose(&report);
+            let rule = match &report.verdict {
+                Verdict::Broken(finding) | Verdict::Stuck(finding) => Some(finding.rule),
+                _ => None,
+            };
+            Catch {
+                seed,
+                seeds: seed - self.first_seed + 1,
+                rule,
+                class: diagnosis.as_ref().map(|found| found.class),
+                also: diagnosis.map(|found| found.also).unwrap_or_default(),
+            }
+        });
+        Outcome { catch, cpu }
+    }
+}
+
+/// Runs hunts with so many workers (at least one) and returns their outcomes in the same order.
+/// `done` is told after each how many are over.
+///
+/// # Panics
+/// If a worker thread dies; panics of the system under test are caught and are findings.
+pub fn run(hunts: &[Hunt], workers: usize, done: &(dyn Fn(usize) + Sync)) -> Vec<Outcome> {
+    panics::install();
+    let (next, over) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let outcomes: Mutex<Vec<Option<Outcome>>> = Mutex::new(vec![None; hunts.len()]);
+    std::thread::scope(|scope| {
+        for _ in 0..workers.max(1) {
+            scope.spawn(|| {
+                let arena = Arena::new();
+                loop {
+                    let place = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(hunt) = hunts.get(place) else { return };
+                    let outcome = hunt.run(&arena);
+                    outcomes.lock().unwrap_or_else(PoisonError::into_inner)[place] = Some(outcome);
+                    done(over.fetch_add(1, Ordering::Relaxed) + 1);
+                }
+            });
+        }
+    });
+    let outcomes = outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
+    outcomes.into_iter().map(|outcome| outcome.expect("every hunt has ended")).collect()
+}

@@ -1,0 +1,238 @@
+//! The track record: which planted bugs are found, how soon, and what is said of them.
+//!
+//! Misses are listed like hits: a table that shows only what went well would be worth nothing. Text,
+//! JSON and the Markdown page are functions of one value.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::hunt::Outcome;
+use crate::system::BugInfo;
+
+/// The record of all hunts.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TrackRecord {
+    /// Version of `vopr`.
+    pub version: &'static str,
+    /// Name of the system.
+    pub system: String,
+    /// How seeds are searched.
+    pub search: String,
+    /// Hunts for each bug.
+    pub starts: usize,
+    /// Seeds after which a hunt is given up.
+    pub limit: u64,
+    /// One line for each bug.
+    pub bugs: Vec<BugRecord>,
+}
+
+/// What the hunts for one bug came to.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct BugRecord {
+    /// Its name.
+    pub name: String,
+    /// What it changes.
+    pub sentence: String,
+    /// Where it was seen.
+    pub origin: String,
+    /// Hunts that found it.
+    pub found: usize,
+    /// Seeds to the first detection, for half of the hunts. A miss counts as more than any hit.
+    pub median: Option<u64>,
+    /// The same for 95 % of the hunts.
+    pub most: Option<u64>,
+    /// CPU time to the first detection in milliseconds, for half of the hunts.
+    pub cpu_ms: Option<u64>,
+    /// The class that should be said.
+    pub class: String,
+    /// Detections in which it was said first.
+    pub right: usize,
+    /// Detections in which it was said first, or was said besides, or a class that is as good was
+    /// said first.
+    pub acceptable: usize,
+    /// What was said first, and how often.
+    pub said: BTreeMap<String, usize>,
+    /// The rules that were broken, and how often.
+    pub rules: BTreeMap<String, usize>,
+}
+
+impl BugRecord {
+    /// What these hunts for a bug came to.
+    #[must_use]
+    pub fn of(bug: &BugInfo, outcomes: &[Outcome]) -> Self {
+        let catches = || outcomes.iter().filter_map(|outcome| outcome.catch.as_ref());
+        let seeds = outcomes.iter().map(|outcome| outcome.catch.as_ref().map(|catch| catch.seeds));
+        let cpu = outcomes
+            .iter()
+            .map(|outcome| outcome.catch.as_ref().map(|_| outcome.cpu.as_millis() as u64));
+        let seeds: Vec<Option<u64>> = seeds.collect();
+        let mut record = BugRecord {
+            name: bug.name.to_owned(),
+            sentence: bug.sentence.to_owned(),
+            origin: bug.origin.to_owned(),
+            found: catches().count(),
+            median: quantile(&seeds, 50),
+            most: quantile(&seeds, 95),
+            cpu_ms: quantile(&cpu.collect::<Vec<_>>(), 50),
+            class: bug.class.to_string(),
+            right: 0,
+            acceptable: 0,
+            said: BTreeMap::new(),
+            rules: BTreeMap::new(),
+        };
+        for catch in catches() {
+            let said = catch.class;
+            let right = said == Some(bug.class);
+            let near = catch.also.contains(&bug.class)
+                || said.is_some_and(|class| bug.also.contains(&class));
+            record.right += usize::from(right);
+            record.acceptable += usize::from(right || near);
+            let said = said.map_or_else(|| String::from("Panic"), |class| class.to_string());
+            *record.said.entry(said).or_default() += 1;
+            let rule = catch.rule.map_or_else(|| String::from("Panic"), |rule| rule.name());
+            *record.rules.entry(rule).or_default() += 1;
+        }
+        record
+    }
+}
+
+/// The smallest value that so many percent do not exceed (nearest rank); `None` if that is a miss.
+fn quantile(values: &[Option<u64>], percent: usize) -> Option<u64> {
+    let mut values: Vec<u64> = values.iter().map(|value| value.unwrap_or(u64::MAX)).collect();
+    values.sort_unstable();
+    let rank = (values.len() * percent).div_ceil(100).max(1) - 1;
+    values.get(rank).copied().filter(|value| *value != u64::MAX)
+}
+
+impl TrackRecord {
+    /// Whether every hunt found its bug.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.bugs.iter().all(|bug| bug.found == self.starts)
+    }
+
+    fn totals(&self) -> String {
+        let (mut found, mut right, mut acceptable) = (0, 0, 0);
+        for bug in &self.bugs {
+            found += bug.found;
+            right += bug.right;
+            acceptable += bug.acceptable;
+        }
+        let hunts = self.starts * self.bugs.len();
+        let whole = self.bugs.iter().filter(|bug| bug.found == self.starts).count();
+        let share = |part: usize| 100.0 * part as f64 / found.max(1) as f64;
+        format!(
+            "{whole} of {} bugs found from every start, {found} of {hunts} hunts successful; \
+             class right in {:.1} % of detections, right or named besides in {:.1} %",
+            self.bugs.len(),
+            share(right),
+            share(acceptable)
+        )
+    }
+
+    /// The record as text. It ends with a line break.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let mut out = format!(
+            "vopr {}   system {}   {}   {} starts, at most {} seeds each\n\n",
+            self.version, self.system, self.search, self.starts, self.limit
+        );
+        let width = self.bugs.iter().map(|bug| bug.name.len()).max().unwrap_or(3);
+        let _ = writeln!(
+            out,
+            "  {:width$}  {:>7}  {:>7}  {:>7}  {:>8}  {:>7}  class",
+            "bug", "found", "median", "95 %", "cpu ms", "right"
+        );
+        for bug in &self.bugs {
+            let _ = writeln!(
+                out,
+                "  {:width$}  {:>7}  {:>7}  {:>7}  {:>8}  {:>7}  {}{}",
+                bug.name,
+                format!("{}/{}", bug.found, self.starts),
+                shown(bug.median),
+                shown(bug.most),
+                shown(bug.cpu_ms),
+                format!("{}/{}", bug.right, bug.found),
+                bug.class,
+                others(bug)
+            );
+        }
+        let _ = writeln!(out, "\n{}", self.totals());
+        out
+    }
+
+    /// The record as a page.
+    #[must_use]
+    pub fn to_markdown(&self) -> String {
+        let mut out = format!(
+            "# Track record\n\n\
+             Which bugs `vopr` finds when they are planted in `{}`, how many seeds that takes from \
+             a start that nobody chose, and what it says of them. Made by `vopr bugs --markdown`; \
+             misses are listed like hits.\n\n\
+             {} starts for each bug, at most {} seeds each, {}. *Median* and *95 %* are seeds to \
+             the first detection; CPU time depends on the machine.\n\n{}.\n\n\
+             | bug | found | median | 95 % | CPU ms | class | right | broken rules |\n\
+             |---|---|---|---|---|---|---|---|\n",
+            self.system,
+            self.starts,
+            self.limit,
+            self.search,
+            self.totals()
+        );
+        for bug in &self.bugs {
+            let rules: Vec<String> =
+                bug.rules.iter().map(|(rule, times)| format!("{rule} {times}")).collect();
+            let _ = writeln!(
+                out,
+                "| `{}` | {}/{} | {} | {} | {} | {}{} | {}/{} | {} |",
+                bug.name,
+                bug.found,
+                self.starts,
+                shown(bug.median),
+                shown(bug.most),
+                shown(bug.cpu_ms),
+                bug.class,
+                others(bug),
+                bug.right,
+                bug.found,
+                rules.join(", ")
+            );
+        }
+        out.push_str("\n## What they are, and where they were seen\n\n| bug | change | seen in |\n|---|---|---|\n");
+        for bug in &self.bugs {
+            let _ = writeln!(out, "| `{}` | {} | {} |", bug.name, bug.sentence, bug.origin);
+        }
+        out
+    }
+}
+
+fn shown(value: Option<u64>) -> String {
+    value.map_or_else(|| String::from("-"), |value| value.to_string())
+}
+
+/// What was said instead, and how often.
+fn others(bug: &BugRecord) -> String {
+    let others: Vec<String> = bug
+        .said
+        .iter()
+        .filter(|(class, _)| **class != bug.class)
+        .map(|(class, times)| format!("{class} {times}"))
+        .collect();
+    if others.is_empty() { String::new() } else { format!(" (said: {})", others.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_miss_counts_as_more_than_any_hit() {
+        let values = [Some(5), Some(9), None, Some(1)];
+        assert_eq!(quantile(&values, 50), Some(5));
+        assert_eq!(quantile(&values, 75), Some(9));
+        assert_eq!(quantile(&values, 95), None);
+        assert_eq!(quantile(&[], 50), None);
+    }
+}
