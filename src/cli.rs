@@ -7,6 +7,7 @@
 //! | `bugs` | `vopr bugs`: how soon planted bugs are found |
 //! | `check` | `vopr check FILE`: judge a recorded history |
 //! | `faults` | `vopr faults`: what each fault of the store does |
+//! | `marks` | `vopr marks`: what a campaign reached |
 //! | `replay` | `vopr replay SEED`: one world with its full trace |
 //! | `verify` | `vopr verify URL`: a manifest on a real store |
 //! | `progress` | how far a campaign is |
@@ -17,6 +18,7 @@ pub mod bugs;
 pub mod check;
 mod failure;
 pub mod faults;
+pub mod marks;
 mod progress;
 mod replay;
 mod run;
@@ -43,6 +45,7 @@ pub fn main(systems: &[Arc<dyn SystemUnderTest>]) -> ExitCode {
         Some(Verb::Bugs(args)) => bugs::run(&args, systems),
         Some(Verb::Check(args)) => check::run(&args),
         Some(Verb::Faults(args)) => faults::run(&args, systems),
+        Some(Verb::Marks(args)) => marks::run(&args, systems),
         Some(Verb::Replay(args)) => replay::replay(&args, systems),
         Some(Verb::Verify(args)) => Ok(verify::run(&args)),
     };

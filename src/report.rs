@@ -6,6 +6,7 @@
 //! standard error.
 
 mod json;
+mod marks;
 mod number;
 mod story;
 #[cfg(test)]
@@ -16,6 +17,7 @@ mod track;
 use serde::Serialize;
 
 pub use json::{json_of, to_json};
+pub use marks::{MarkLine, MarkReport};
 pub use number::{grouped, short};
 pub use story::{CauseLine, Line, Story, row_text};
 pub use text::to_text;

@@ -56,6 +56,8 @@ pub enum Verb {
     /// Say of each fault of the store what it does: how often it takes effect, and what differs
     /// without it.
     Faults(super::faults::FaultsArgs),
+    /// Say what a campaign reaches, what it never reaches, and in how many seeds.
+    Marks(super::marks::MarksArgs),
     /// Say what is broken in a manifest on a real store, what is garbage, and what it costs to open.
     Verify(super::verify::VerifyArgs),
 }
