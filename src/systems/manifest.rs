@@ -85,6 +85,7 @@ impl ManifestSystem {
             pin_ttl: request * (20 + more(7, 180)),
             planted: self.bug,
             planted_cache_age: request * 46,
+            planted_page: 2,
         }
     }
 }

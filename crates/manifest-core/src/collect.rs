@@ -161,7 +161,7 @@ impl Collector {
                 continue;
             };
             let life = now.pin.map_or(self.inner.options.pin_ttl, |pin| pin.ttl);
-            let age = asked_at.saturating_sub(now.since);
+            let age = self.age_of(&now, asked_at);
             let wedged = self.inner.bugs.is(PlantedBug::LeaseLeakWedges);
             if age > longest_life(life) && !wedged {
                 step!(COLLECT_DEAD_PIN);
@@ -175,6 +175,15 @@ impl Collector {
         }
         self.seen = seen;
         Ok(oldest)
+    }
+
+    /// For how long a pin had been as it is when it was asked for.
+    fn age_of(&self, seen: &SeenPin, asked_at: Duration) -> Duration {
+        #[cfg(feature = "planted-bugs")]
+        if let (true, Some(pin)) = (self.inner.bugs.is(PlantedBug::LeaseSkew), &seen.pin) {
+            return pin.wall_age(&*self.inner.requests.env);
+        }
+        asked_at.saturating_sub(seen.since)
     }
 
     /// What a pin says now, and since when. `None` if it is not there any more.
@@ -233,9 +242,15 @@ impl Collector {
         doomed: &mut Doomed,
         report: &mut Collected,
     ) {
-        let limit = match self.inner.bugs.is(PlantedBug::GcIgnoresLease) {
-            false => head.header.floor.min(oldest_pin),
-            true => u64::MAX,
+        let bugs = self.inner.bugs;
+        let limit = if bugs.is(PlantedBug::GcIgnoresLease) {
+            u64::MAX
+        } else if bugs.is(PlantedBug::RetiredAboveFloor) {
+            oldest_pin
+        } else if bugs.is(PlantedBug::PinOffByOne) {
+            head.header.floor.min(oldest_pin.saturating_add(1))
+        } else {
+            head.header.floor.min(oldest_pin)
         };
         for retired in &head.directory.retired {
             if retired.at_version > limit {

@@ -153,6 +153,9 @@ impl Compactor {
             Err(error) => return Err(error.report("merge")),
         }
         parts.segments.sort_by_key(|segment| segment.reference.first);
+        if self.inner.bugs.is(PlantedBug::MergeOrderReversed) {
+            parts.segments.reverse();
+        }
         let mut delta = DeltaBuilder::default();
         for segment in &parts.segments {
             delta.add_segment(segment);

@@ -77,6 +77,14 @@ impl DeltaBuilder {
             delta.keys.retain(|entry| entry.value.is_some());
             delta.ranges.clear();
         }
+        if bugs.is(PlantedBug::MergeForgetsRanges) {
+            delta.ranges.clear();
+        }
+        if bugs.is(PlantedBug::MergeOrderReversed) {
+            // What was added last is older; the format wants both in order.
+            delta.ranges.sort_by_key(|range| range.seq);
+            delta.commits.sort_by_key(|(_, seq)| *seq);
+        }
         delta
     }
 

@@ -23,6 +23,7 @@ use crate::format::directory::{
     RoleEntry, SegmentRef,
 };
 use crate::format::head::{Head, HeadEdit, HeadWriter};
+use crate::format::record::peek;
 use crate::planted::{Bugs, PlantedBug};
 use crate::seal::Sealed;
 
@@ -212,7 +213,11 @@ impl<'a> Draft<'a> {
     /// A name may be published only if no collector could have taken it for garbage.
     fn passes_gate(&self, name: ObjectName) -> Result<(), Refusal> {
         let passes = name.hv >= self.base.header.gate;
-        if passes || self.bugs.is(PlantedBug::GcInflightSegment) {
+        if passes
+            || self.bugs.is(PlantedBug::GcInflightSegment)
+            // The gate of the head with version `hv` is not above `hv`: every name passes it.
+            || self.bugs.is(PlantedBug::GateReadEarly)
+        {
             Ok(())
         } else {
             Err(Refusal::Outdated)
@@ -234,12 +239,24 @@ impl<'a> Draft<'a> {
     fn seal(&mut self, sealed: &Sealed) -> Result<(), Refusal> {
         self.passes_gate(sealed.reference.name)?;
         let has_room = self.directory().segments.len() < MAX_SEGMENTS;
-        if self.sealed_len > 0 || !has_room || !sealed.is_start_of_tail(self.base) {
+        let matches = match self.bugs.is(PlantedBug::SealUnchecked) {
+            false => sealed.is_start_of_tail(self.base),
+            true => sealed.is_not_longer(self.base),
+        };
+        if self.sealed_len > 0 || !has_room || !matches {
             return Err(Refusal::Outdated);
         }
         self.directory_mut().segments.push(sealed.reference);
         self.sealed_len = sealed.tail_len;
         self.sealed_count = (sealed.reference.last - sealed.reference.first + 1) as u32;
+        if self.bugs.is(PlantedBug::SealDropsRecord) {
+            if let Ok((len, ..)) = peek(&self.base.tail()[sealed.tail_len..]) {
+                self.sealed_len += len;
+                self.sealed_count += 1;
+            }
+            // In a tail that this bug has left there are fewer records than seqs.
+            self.sealed_count = self.sealed_count.min(self.base.header.tail_count);
+        }
         Ok(())
     }
 
@@ -252,13 +269,17 @@ impl<'a> Draft<'a> {
             .segments
             .iter()
             .position(|segment| segment.last == new.upto_seq && segment.chain_end == new.chain);
-        let (true, Some(end)) = (moves_forward, end) else {
-            return Err(Refusal::Outdated);
+        // How many segments it takes the place of. Of one that covers less than the head's, no
+        // segment tells the end any more.
+        let count = match end {
+            Some(end) if moves_forward => end + 1,
+            _ if !moves_forward && self.bugs.is(PlantedBug::CheckpointRegress) => 0,
+            _ => return Err(Refusal::Outdated),
         };
-        self.has_room_to_retire(end + 2)?;
+        self.has_room_to_retire(count + 1)?;
         let directory = self.directory_mut();
         let before = directory.checkpoint.replace(*new);
-        let folded: Vec<SegmentRef> = directory.segments.drain(..=end).collect();
+        let folded: Vec<SegmentRef> = directory.segments.drain(..count).collect();
         self.retire(before.map(|held| (RetiredKind::Checkpoint, held.name)));
         self.retire(folded.iter().map(|segment| (RetiredKind::Segment, segment.name)));
         Ok(())
@@ -295,7 +316,8 @@ impl<'a> Draft<'a> {
         let roles = &self.directory().roles;
         let place = roles.binary_search_by(|entry| (*entry.name).cmp(&claim.role));
         let current = place.map_or(0, |place| roles[place].epoch);
-        if claim.epoch != current + 1 {
+        let keeps = claim.epoch == current && self.bugs.is(PlantedBug::EpochNotRaised);
+        if claim.epoch != current + 1 && !keeps {
             let (role, epoch) = (claim.role.clone(), claim.epoch);
             return Err(Refusal::Fenced { role, epoch, current });
         }

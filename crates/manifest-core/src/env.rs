@@ -22,6 +22,14 @@ pub trait Env: Send + Sync + std::fmt::Debug {
     /// Writer ids, nonces and object names are made of it: two processes on one prefix must never
     /// draw the same sequence.
     fn random_u64(&self) -> u64;
+
+    /// What the wall clock shows, in milliseconds from any epoch that is common to all processes.
+    ///
+    /// Exists only for a planted bug, `lease-skew`: the protocol never asks for it.
+    #[cfg(feature = "planted-bugs")]
+    fn wall_ms(&self) -> i64 {
+        i64::try_from(self.now().as_millis()).unwrap_or(i64::MAX)
+    }
 }
 
 /// Two draws as one number.

@@ -138,6 +138,10 @@ impl Fold {
             let newest = self.end.next_seq.saturating_sub(8);
             self.writers.retain(|_, (_, seq)| *seq >= newest);
         }
+        if inner.bugs.is(PlantedBug::CheckpointDropsLast) {
+            let upto = self.upto();
+            self.keys.retain(|_, (seq, _)| *seq < upto);
+        }
         let header = CheckpointHeader {
             incarnation: inner.incarnation,
             hv,
@@ -263,9 +267,14 @@ pub(crate) async fn make_room(inner: &Inner) {
     let Ok(mut fold) = start(inner, &head).await else {
         return;
     };
-    let segments = head.directory.segments.len();
-    if !matches!(fold.advance(inner, &head, segments).await, Ok(Progress::Finished)) {
-        return;
+    let forgets = inner.bugs.is(PlantedBug::RoomForgetsNewest);
+    let segments = head.directory.segments.len() - usize::from(forgets);
+    match fold.advance(inner, &head, segments).await {
+        Ok(Progress::Finished) => {}
+        Ok(Progress::Partial) if forgets => {
+            fold.end = head.directory.tail_start(inner.incarnation);
+        }
+        _ => return,
     }
     let upto = fold.upto();
     let Ok(reference) = fold.write(inner, head.header.version, upto).await else {

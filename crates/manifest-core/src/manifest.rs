@@ -20,7 +20,7 @@ use crate::maintain::{self, Maintenance};
 use crate::options::Options;
 use crate::patience::{Patience, RefreshError};
 use crate::pins::{self, Pins};
-use crate::planted::{Bugs, PlantedBug};
+use crate::planted::PlantedBug;
 use crate::probe::probe;
 use crate::requests::{Failure, Fetched, Requests};
 use crate::role::{self, Role};
@@ -161,11 +161,11 @@ impl Manifest {
         let incarnation = head.header.incarnation;
         let inner = Arc::new(Inner {
             writer: random_u128(&*requests.env),
-            bugs: Bugs::of(&options),
+            bugs: requests.bugs,
+            state: Mutex::new(State::before_everything(incarnation, requests.bugs)),
             requests,
             options,
             incarnation,
-            state: Mutex::new(State::before_everything(incarnation)),
             queue: Mutex::new(Queue::default()),
             leader: tokio::sync::Mutex::new(Leader::default()),
             unresolved: Mutex::new(BTreeMap::new()),
@@ -179,6 +179,10 @@ impl Manifest {
         if let Err(error) = installed.await {
             // Something was in the way: read the head again, with patience.
             manifest.inner.refresh_until(Some(error), parts, Purpose::Open, deadline).await?;
+        }
+        #[cfg(feature = "planted-bugs")]
+        if manifest.inner.bugs.is(PlantedBug::OrphanAdoption) {
+            Box::pin(crate::planted::adopt::adopt(&manifest.inner)).await;
         }
         Ok(manifest)
     }
@@ -200,7 +204,11 @@ impl Manifest {
             step!(READ_CACHED);
             return Ok(self.snapshot());
         }
-        self.inner.bring_up_to_date(Purpose::Read).await?;
+        match self.inner.bring_up_to_date(Purpose::Read).await {
+            Err(Error::Unavailable { .. })
+                if self.inner.bugs.is(PlantedBug::ReadFromCacheOnError) => {}
+            result => result?,
+        }
         Ok(self.snapshot())
     }
 
@@ -221,7 +229,8 @@ impl Manifest {
             .flatten();
         let earliest = own.map_or(1, |own| own.seq);
         // Its last base has been replaced, and not by it.
-        let base_is_dead = own.is_some_and(|own| own.base_version < state.head.header.version);
+        let base_is_dead = own.is_some_and(|own| own.base_version < state.head.header.version)
+            || self.inner.bugs.is(PlantedBug::StatusTooSure);
         Ok(match state.history.find(id, earliest) {
             Found::At(seq) => Status::Committed { seq },
             Found::Absent if base_is_dead || state.history.is_passed(id) => Status::NotCommitted,
@@ -371,7 +380,8 @@ async fn put_first_head(
         step!(CREATE_RESOLVE);
         let error = match read_head(requests).await {
             Ok(Some((head, tag))) if head.header.incarnation == first.header.incarnation => {
-                return Ok((head, tag));
+                let keeps = requests.bugs.is(PlantedBug::TagOfAnotherHead);
+                return Ok((if keeps { first } else { head }, tag));
             }
             Ok(Some(_)) => {
                 return Err(Error::AlreadyExists { head: requests.head.to_string() });

@@ -75,6 +75,9 @@ pub struct Options {
     /// How old a head [`PlantedBug::HeadCacheStale`] serves. Default 3 s.
     #[cfg(feature = "planted-bugs")]
     pub planted_cache_age: Duration,
+    /// How many names a listing has with [`PlantedBug::ListingFirstPage`]. Default 1000.
+    #[cfg(feature = "planted-bugs")]
+    pub planted_page: usize,
 }
 
 impl Default for Options {
@@ -102,6 +105,8 @@ impl Default for Options {
             planted: None,
             #[cfg(feature = "planted-bugs")]
             planted_cache_age: Duration::from_secs(3),
+            #[cfg(feature = "planted-bugs")]
+            planted_page: 1000,
         }
     }
 }

@@ -263,7 +263,9 @@ async fn write(inner: &Inner, object: &mut Object, version: u64) -> Result<(), E
         object.process = random_u128(&**env);
         object.counter = 0;
     }
-    object.counter += 1;
+    if object.tag.is_none() || !inner.bugs.is(PlantedBug::PinWithoutCounter) {
+        object.counter += 1;
+    }
     {
         // What it will not protect once this PUT lands, it does not protect from now on.
         let mut view = lock(&inner.pins.view);
@@ -271,7 +273,15 @@ async fn write(inner: &Inner, object: &mut Object, version: u64) -> Result<(), E
     }
     let ttl = inner.options.pin_ttl;
     let (incarnation, process, counter) = (inner.incarnation, object.process, object.counter);
-    let pin = Pin { incarnation, process, version, counter, ttl };
+    let pin = Pin {
+        incarnation,
+        process,
+        version,
+        counter,
+        ttl,
+        #[cfg(feature = "planted-bugs")]
+        wall_ms: if inner.bugs.is(PlantedBug::LeaseSkew) { env.wall_ms() as u32 } else { 0 },
+    };
     let sent_at = env.now();
     let tag = match put(inner, object, &pin).await {
         Ok(Some(tag)) => tag,
@@ -288,6 +298,12 @@ async fn write(inner: &Inner, object: &mut Object, version: u64) -> Result<(), E
     let mut view = lock(&inner.pins.view);
     if is_first || env.now() < view.fence_at {
         view.fence_at = sent_at.saturating_add(shortest_life(ttl));
+        if inner.bugs.is(PlantedBug::FenceFromAnswer) {
+            view.fence_at = env.now().saturating_add(shortest_life(ttl));
+        }
+        if inner.bugs.is(PlantedBug::ReaderNotFenced) {
+            view.fence_at = Duration::MAX;
+        }
     }
     Ok(())
 }
@@ -301,7 +317,10 @@ async fn put(inner: &Inner, object: &Object, pin: &Pin) -> Result<Option<UpdateV
     let mut tries = 0;
     let mut base = object.tag.clone();
     loop {
-        let mode = base.clone().map_or(PutMode::Create, PutMode::Update);
+        let mode = match inner.bugs.is(PlantedBug::PinPutUnconditional) {
+            false => base.clone().map_or(PutMode::Create, PutMode::Update),
+            true => PutMode::Overwrite,
+        };
         step!(PIN_PUT);
         let mut failure = match requests.put(&path, body.clone(), mode).await {
             Ok(tag) if tag.e_tag.is_some() => return Ok(Some(tag)),

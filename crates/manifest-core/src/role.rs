@@ -13,6 +13,7 @@ use crate::edit::{Claim, Edit};
 use crate::env::random_u128;
 use crate::error::{Error, Limit};
 use crate::inner::{Inner, lock};
+use crate::planted::PlantedBug;
 use crate::steps::*;
 
 /// Longest name of a role, in bytes.
@@ -51,8 +52,10 @@ pub(crate) async fn acquire(inner: &Arc<Inner>, name: &str) -> Result<Role, Erro
     let epoch = {
         let state = lock(&inner.state);
         let roles = &state.head.directory.roles;
-        let held = roles.iter().find(|entry| entry.name == name);
-        held.map_or(0, |entry| entry.epoch) + 1
+        match roles.iter().find(|entry| entry.name == name) {
+            Some(held) if inner.bugs.is(PlantedBug::EpochNotRaised) => held.epoch,
+            held => held.map_or(0, |entry| entry.epoch) + 1,
+        }
     };
     let claim = Claim { role: name.into(), epoch, owner: random_u128(&*inner.requests.env) };
     step!(ROLE_ACQUIRE);

@@ -31,6 +31,13 @@ pub(crate) struct Sealed {
 }
 
 impl Sealed {
+    /// Whether the head's tail has at least as many bytes and records (only a planted bug leaves it
+    /// at that).
+    pub(crate) fn is_not_longer(&self, head: &Head) -> bool {
+        let count = self.reference.last - self.reference.first + 1;
+        head.tail().len() >= self.tail_len && u64::from(head.header.tail_count) >= count
+    }
+
     /// Whether the head's tail begins with exactly these records.
     pub(crate) fn is_start_of_tail(&self, head: &Head) -> bool {
         let start = head.tail_start();

@@ -166,7 +166,11 @@ impl Session {
             let incarnation = self.head.header.incarnation;
             step!(SESSION_GET_SEGMENT);
             let path = self.requests().object_path(RetiredKind::Segment, reference.name);
-            let decode = |bytes| Segment::decode(bytes, reference, incarnation, chain);
+            let torn = self.inner().bugs.is(PlantedBug::TornSegmentAccepted);
+            let decode = |bytes| match torn {
+                false => Segment::decode(bytes, reference, incarnation, chain),
+                true => Segment::decode_torn(bytes, reference, incarnation, chain),
+            };
             let read = self.object(&path, None, decode).await;
             let mut delta = DeltaBuilder::default();
             match read {

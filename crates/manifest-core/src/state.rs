@@ -20,6 +20,7 @@ use crate::format::segment::{Segment, SegmentBodyView};
 use crate::format::{Damage, expect, expect_hash};
 use crate::history::History;
 use crate::index::Index;
+use crate::planted::{Bugs, PlantedBug};
 use crate::steps::*;
 
 /// What became of a head that was handed to [`State::install`].
@@ -69,12 +70,13 @@ pub(crate) struct State {
     pub(crate) ready: Vec<Edit>,
     /// When the store last confirmed `head` as the newest (`Env::now`).
     pub(crate) confirmed_at: std::time::Duration,
+    bugs: Bugs,
 }
 
 impl State {
     /// The state of a process that knows nothing yet: before the first record, under a head that
     /// was read. The caller installs that head.
-    pub(crate) fn before_everything(incarnation: u128) -> Self {
+    pub(crate) fn before_everything(incarnation: u128, bugs: Bugs) -> Self {
         let mut head = Head::genesis(incarnation, 0);
         head.header.version = 0;
         Self {
@@ -84,6 +86,7 @@ impl State {
             history: History::default(),
             ready: Vec::new(),
             confirmed_at: std::time::Duration::ZERO,
+            bugs,
         }
     }
 
@@ -101,11 +104,14 @@ impl State {
         parts: &Parts,
     ) -> Result<Installed, InstallError> {
         let (new, held) = (&head.header, &self.head.header);
-        if new.incarnation != held.incarnation {
+        if new.incarnation != held.incarnation && !self.bugs.is(PlantedBug::IncarnationUnchecked) {
             return Err(InstallError::OtherIncarnation);
         }
         if new.version < held.version {
             step!(REFRESH_OLDER);
+            if self.bugs.is(PlantedBug::SessionSnapshotRegress) {
+                self.adopt(Arc::clone(head), Arc::clone(tag));
+            }
             return Ok(Installed::Yes);
         }
         if new.version == held.version {
@@ -183,6 +189,10 @@ impl State {
                 SegmentBodyView::Records(records) => {
                     let new = skip_to(records, end.next_seq)?;
                     end = verify_run(new, end)?;
+                    if self.bugs.is(PlantedBug::TornSegmentAccepted) {
+                        // The chain would tell that records are missing at the end.
+                        end = RunEnd { chain: reference.chain_end, next_seq: reference.last + 1 };
+                    }
                     runs.push(NewRun::Records(new));
                 }
                 SegmentBodyView::Merged(delta) => {
@@ -259,12 +269,22 @@ impl State {
             self.index.apply_view(op, record.seq);
         }
         self.history.insert(record.id, record.seq);
+        self.keep_readable(record.seq);
+    }
+
+    /// With `session-snapshot-regress` this state may become that of an earlier commit again, which
+    /// has to be there then: otherwise it would read like damage, not like the past.
+    fn keep_readable(&mut self, seq: u64) {
+        if self.bugs.is(PlantedBug::SessionSnapshotRegress) {
+            self.index.acquire(seq);
+        }
     }
 
     /// Makes a head the newest one held. Its records are in the index already.
     pub(crate) fn adopt(&mut self, head: Arc<Head>, tag: Arc<UpdateVersion>) {
         self.head = head;
         self.tag = tag;
+        self.keep_readable(self.seq());
         if !self.ready.is_empty() {
             // Published, by this process or in its stead.
             let head = &self.head;

@@ -16,6 +16,7 @@ use crate::error::{Error, Limit};
 use crate::format::record::{self, Op};
 use crate::index::Entry;
 use crate::options::Options;
+use crate::planted::PlantedBug;
 use crate::range::KeyRange;
 use crate::role::Role;
 use crate::snapshot::Snapshot;
@@ -81,7 +82,8 @@ impl Transaction {
         let range = range.into();
         let found = self.base.scan(range.clone());
         let result = if self.ops.is_empty() { found } else { self.overlay(&range, found) };
-        if !range.is_empty() {
+        let forgets = self.base.inner().bugs.is(PlantedBug::RangeReadsForgotten);
+        if !range.is_empty() && !forgets {
             self.ranges.push(range);
         }
         result

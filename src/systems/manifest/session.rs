@@ -41,6 +41,11 @@ impl Env for SimEnv {
     fn random_u64(&self) -> u64 {
         sim::draw(self.process, Site::SYSTEM).word_u64(0)
     }
+
+    fn wall_ms(&self) -> i64 {
+        let monotonic_ms = i64::try_from(sim::monotonic().as_millis()).unwrap_or(i64::MAX);
+        monotonic_ms + sim::clock(self.process).wall_offset_ns / 1_000_000
+    }
 }
 
 pub(super) async fn open(

@@ -29,7 +29,7 @@ use crate::format::record::Op;
 use crate::history::{Found, History};
 use crate::index::Index;
 use crate::inner::{Inner, lock};
-use crate::planted::PlantedBug;
+use crate::planted::{Bugs, PlantedBug};
 use crate::range::KeyRange;
 use crate::state::State;
 use crate::steps::*;
@@ -91,7 +91,9 @@ impl Attempt {
         let mut no_room = false;
         let mut waiting = batch.drain(..);
         for work in waiting.by_ref() {
-            if work.slot.is_withdrawn() {
+            if work.slot.is_withdrawn()
+                || (inner.bugs.is(PlantedBug::TornBatch) && work.is_refused())
+            {
                 work.withdraw(&mut state);
                 continue;
             }
@@ -99,12 +101,25 @@ impl Attempt {
                 work.finish(&mut state, Err(refused));
                 continue;
             }
-            if reads_changed(&work, filling.changes()) {
+            if reads_changed(&work, filling.changes())
+                && !inner.bugs.is(PlantedBug::BatchConflictMissed)
+            {
                 step!(COMMIT_DEFERRED);
                 later.push(work);
                 continue;
             }
             match filling.fit(&mut state.ready, work.encoded_len) {
+                Fit::Yes if inner.bugs.is(PlantedBug::TornBatch) => {
+                    let mut work = work;
+                    let first = work.tear(&mut state);
+                    let Some(first) = first else {
+                        filling.push(&state.index, work);
+                        continue;
+                    };
+                    filling.push(&state.index, first);
+                    later.push(work);
+                    break;
+                }
                 Fit::Yes => filling.push(&state.index, work),
                 Fit::NextHead => {
                     step!(COMMIT_BATCH_SPLIT);
@@ -138,8 +153,9 @@ impl Attempt {
 
     /// What the history says of its transactions. They are in one head, one is all; and the last
     /// of them is the one that even a folded history names.
-    pub(super) fn find_in(&self, history: &History) -> Found {
+    pub(super) fn find_in(&self, history: &History, bugs: Bugs) -> Found {
         match self.carried.last() {
+            Some((work, _)) if bugs.is(PlantedBug::DedupByWseq) => history.find_by_wseq(work.id),
             Some((work, seq)) => history.find(work.id, *seq),
             None => Found::Absent,
         }
@@ -259,9 +275,12 @@ fn validate(inner: &Inner, work: &Work, state: &State, directory: &Directory) ->
         step!(COMMIT_FENCED);
         return Err(refusal.error());
     }
-    let base = match inner.bugs.is(PlantedBug::ConflictWindowLatestOnly) {
-        false => work.base,
-        true => work.base.max(state.seq().saturating_sub(1)),
+    let base = if inner.bugs.is(PlantedBug::ConflictWindowLatestOnly) {
+        work.base.max(state.seq().saturating_sub(1))
+    } else if inner.bugs.is(PlantedBug::ValidatedFromNext) {
+        work.base + 1
+    } else {
+        work.base
     };
     let unchanged = validate_reads(work, &state.index, base);
     if unchanged.is_err() {

@@ -186,6 +186,9 @@ impl Leader {
     async fn advance(&mut self, inner: &Inner) {
         match self.send_if_ready(inner).await {
             Sent::Yes(tag) => self.acknowledge(inner, tag),
+            Sent::Maybe if inner.bugs.is(PlantedBug::BurnUnproven) && self.is_burning() => {
+                self.abort(inner);
+            }
             // Rare, and large: in a box, so that the future around it stays small.
             Sent::Maybe => Box::pin(self.find_out(inner)).await,
             Sent::No => Box::pin(self.start_over(inner)).await,
@@ -194,6 +197,19 @@ impl Leader {
 
     /// Reads what became of the PUT, and does what follows from it.
     async fn find_out(&mut self, inner: &Inner) {
+        if inner.bugs.is(PlantedBug::ConflictTakenForCommitted)
+            && self.last_failure.as_ref().is_some_and(Failure::is_conflict)
+        {
+            return self.landed(inner);
+        }
+        // Unless the store refused the head.
+        if inner.bugs.is(PlantedBug::CleanupOnUnknown)
+            && !self.last_failure.as_ref().is_some_and(Failure::is_refusal)
+            && let Some(in_flight) = &self.in_flight
+        {
+            let paths = in_flight.attempt.only_here(inner);
+            Box::pin(inner.requests.delete_all(paths)).await;
+        }
         self.let_others_pass(inner).await;
         match self.resolve(inner).await {
             Verdict::Landed => self.landed(inner),
@@ -249,7 +265,17 @@ impl Leader {
         };
         let body = in_flight.attempt.next.bytes().clone();
         step!(COMMIT_PUT_HEAD);
-        match inner.requests.put(&inner.requests.head, body, mode).await {
+        if inner.bugs.is(PlantedBug::AckBeforePublish) {
+            in_flight.attempt.tell_early();
+        }
+        let mut answer = inner.requests.put(&inner.requests.head, body, mode).await;
+        if inner.bugs.is(PlantedBug::RefusalTakenForLoss)
+            && let Err(failure) = &answer
+            && !failure.is_refusal()
+        {
+            answer = Box::pin(in_flight.attempt.send_again(inner)).await;
+        }
+        match answer {
             Ok(tag) if tag.e_tag.is_some() => Sent::Yes(tag),
             // Without a tag the next conditional PUT could not be made: read it back.
             Ok(_) => Sent::Maybe,
@@ -275,11 +301,18 @@ impl Leader {
                 if state.head.header.version <= attempt.base_version {
                     return Verdict::StillOpen;
                 }
-                match attempt.find_in(&state.history) {
-                    Found::At(_) if !inner.bugs.is(PlantedBug::AmbiguousRetryRecommit) => {
-                        Verdict::Landed
+                match attempt.find_in(&state.history, inner.bugs) {
+                    Found::At(_) if inner.bugs.is(PlantedBug::AmbiguousRetryRecommit) => {
+                        Verdict::LostRace
                     }
-                    Found::At(_) | Found::Absent => Verdict::LostRace,
+                    Found::At(_)
+                        if inner.bugs.is(PlantedBug::RefusalTakenForLoss)
+                            && self.last_failure.as_ref().is_some_and(Failure::is_refusal) =>
+                    {
+                        Verdict::LostRace
+                    }
+                    Found::At(_) => Verdict::Landed,
+                    Found::Absent => Verdict::LostRace,
                     Found::CannotTell if inner.bugs.is(PlantedBug::UnseenHistoryTrusted) => {
                         Verdict::LostRace
                     }
@@ -307,7 +340,7 @@ impl Leader {
             return;
         };
         let sent_at = self.last_put_at.unwrap_or_default();
-        if purpose == Purpose::Burn {
+        if purpose == Purpose::Burn && !inner.bugs.is(PlantedBug::BurnAcknowledged) {
             attempt.enter_burn(inner, tag, sent_at);
             self.refuse_burnt(inner, attempt);
             return;
@@ -331,6 +364,9 @@ impl Leader {
     /// Case (b).
     async fn still_open(&mut self, inner: &Inner) {
         step!(COMMIT_STILL_OPEN);
+        if inner.bugs.is(PlantedBug::OpenTakenForAborted) {
+            return self.abort(inner);
+        }
         self.wait_or_give_up(inner, Phase::Ready).await;
     }
 
@@ -343,11 +379,16 @@ impl Leader {
         if purpose == Purpose::Burn {
             return self.refuse_burnt(inner, attempt);
         }
-        if inner.requests.env.now() >= self.deadline {
+        if self.is_over(inner) {
             step!(COMMIT_DEADLINE);
             return self.refuse(inner, attempt);
         }
-        self.take_back(attempt);
+        if inner.bugs.is(PlantedBug::StalePayloadRebase) {
+            let (attempt, phase) = (attempt.under_new_tag(inner), Phase::Ready);
+            self.in_flight = Some(InFlight { attempt, purpose, phase });
+        } else {
+            self.take_back(inner, attempt);
+        }
         self.tries += 1;
         self.races_lost += 1;
     }
@@ -357,24 +398,33 @@ impl Leader {
         let Some(InFlight { attempt, .. }) = self.in_flight.take() else {
             return;
         };
-        if inner.requests.env.now() >= self.deadline {
+        if self.is_over(inner) {
             step!(COMMIT_DEADLINE);
             return self.refuse(inner, attempt);
         }
-        self.take_back(attempt);
+        self.take_back(inner, attempt);
         self.tries += 1;
         self.back_off(inner).await;
     }
 
     /// Back into the batch, among those that did not fit or waited for them, in their order.
-    fn take_back(&mut self, attempt: Attempt) {
+    fn take_back(&mut self, inner: &Inner, mut attempt: Attempt) {
+        if inner.bugs.is(PlantedBug::ValidatedOnce) {
+            attempt.forget_reads();
+        }
         self.batch.splice(..0, attempt.carried.into_iter().map(|(work, _)| work));
         self.batch.sort_by_key(|work| work.id.wseq);
     }
 
+    /// Whether it has been tried for long enough.
+    fn is_over(&self, inner: &Inner) -> bool {
+        inner.requests.env.now() >= self.deadline
+            || (inner.bugs.is(PlantedBug::AckBeforePublish) && self.tries >= 3)
+    }
+
     /// The outcome is open. Goes on in `phase` after a wait, or ends it at the deadline.
     async fn wait_or_give_up(&mut self, inner: &Inner, phase: Phase) {
-        if inner.requests.env.now() >= self.deadline {
+        if self.is_over(inner) {
             return self.give_up(inner);
         }
         // Before the wait: whoever takes over in the middle of it need not find out again.
@@ -425,6 +475,17 @@ impl Leader {
         attempt.fail(inner, |work| Error::OutcomeUnknown { id: work.id });
         self.give_edits_up();
         self.renew(inner);
+    }
+
+    fn is_burning(&self) -> bool {
+        self.in_flight.as_ref().is_some_and(|it| it.purpose == Purpose::Burn)
+    }
+
+    /// Gives the attempt in flight up as if it could never land (only planted bugs do this).
+    fn abort(&mut self, inner: &Inner) {
+        if let Some(InFlight { attempt, .. }) = self.in_flight.take() {
+            self.refuse(inner, attempt);
+        }
     }
 
     /// The base is dead and the commit is not in the history.

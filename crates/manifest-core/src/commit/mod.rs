@@ -17,10 +17,12 @@
 //! - `batch.rs`: validation.
 //! - `filling.rs`: building the next head.
 //! - `drive.rs`: sending it and finding out what became of it.
+//! - `planted.rs`: what planted bugs do, never in a normal build.
 
 mod batch;
 mod drive;
 mod filling;
+mod planted;
 mod slot;
 
 use std::collections::VecDeque;
@@ -38,12 +40,15 @@ use crate::format::CommitId;
 use crate::format::head::Head;
 use crate::format::record::{self, Op};
 use crate::inner::{Inner, lock};
+use crate::planted::PlantedBug;
 use crate::range::KeyRange;
 use crate::state::State;
 use crate::steps::*;
 use crate::transaction::Transaction;
 
 pub(crate) use drive::Leader;
+#[cfg(feature = "planted-bugs")]
+pub(crate) use planted::commit_for;
 use slot::Slot;
 
 /// A transaction that is committed.
@@ -182,6 +187,9 @@ async fn wait_or_lead<T: Clone>(inner: Arc<Inner>, slot: Arc<Slot<T>>) -> Result
     loop {
         if let Some(result) = slot.result() {
             return result;
+        }
+        if inner.bugs.is(PlantedBug::AckBeforePublish) {
+            return Box::pin(planted::drive_until_told(&inner, &mut leader, &slot)).await;
         }
         leader.run_batch(&inner).await;
     }

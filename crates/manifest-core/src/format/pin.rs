@@ -27,6 +27,10 @@ pub(crate) struct Pin {
     pub(crate) counter: u64,
     /// How long the pin lives without a change, in whole milliseconds.
     pub(crate) ttl: Duration,
+    /// What `lease-skew` compares, in four bytes that are zero otherwise: milliseconds of the
+    /// writer's wall clock, modulo 2^32.
+    #[cfg(feature = "planted-bugs")]
+    pub(crate) wall_ms: u32,
 }
 
 impl Pin {
@@ -38,7 +42,10 @@ impl Pin {
         out.extend_from_slice(&FORMAT.to_le_bytes());
         out.extend_from_slice(&[0; 2]);
         out.extend_from_slice(&(LEN as u32).to_le_bytes());
+        #[cfg(not(feature = "planted-bugs"))]
         out.extend_from_slice(&[0; 4]);
+        #[cfg(feature = "planted-bugs")]
+        out.extend_from_slice(&self.wall_ms.to_le_bytes());
         out.extend_from_slice(&self.incarnation.to_le_bytes());
         out.extend_from_slice(&self.process.to_le_bytes());
         out.extend_from_slice(&self.version.to_le_bytes());
@@ -47,6 +54,13 @@ impl Pin {
         let digest = xxh3(&out);
         out.extend_from_slice(&digest.to_le_bytes());
         Bytes::from(out)
+    }
+
+    /// How old the pin looks to somebody with this wall clock (`lease-skew`).
+    #[cfg(feature = "planted-bugs")]
+    pub(crate) fn wall_age(&self, env: &dyn crate::env::Env) -> Duration {
+        let age = (env.wall_ms() as u32).wrapping_sub(self.wall_ms) as i32;
+        Duration::from_millis(u64::from(age.max(0).unsigned_abs()))
     }
 
     /// Verifies the bytes of a pin. That it belongs to this manifest, and to the process in the
@@ -59,8 +73,11 @@ impl Pin {
         }
         expect(cursor.u16()? == 0, "zero", "another number")?;
         expect(cursor.u32()? as usize == LEN && bytes.len() == LEN, "a whole pin", bytes.len())?;
+        #[cfg(not(feature = "planted-bugs"))]
         expect(cursor.u32()? == 0, "zero", "another number")?;
         let pin = Self {
+            #[cfg(feature = "planted-bugs")]
+            wall_ms: cursor.u32()?,
             incarnation: cursor.u128()?,
             process: cursor.u128()?,
             version: cursor.u64()?,

@@ -129,7 +129,7 @@ pub(crate) struct RecordView<'a> {
     pub(crate) seq: u64,
     pub(crate) id: CommitId,
     ops: Cursor<'a>,
-    #[cfg_attr(not(test), allow(dead_code))]
+    #[cfg_attr(not(any(test, feature = "planted-bugs")), allow(dead_code))]
     pub(crate) metadata: &'a [u8],
 }
 

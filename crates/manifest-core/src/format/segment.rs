@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 use super::directory::{ObjectName, SegmentRef};
 use super::merged::{self, Delta};
-use super::record::{RunEnd, verify_run};
+use super::record::{self, RunEnd, verify_run};
 use super::{Cursor, DIGEST_LEN, Damage, FORMAT, expect, expect_hash, xxh3};
 
 const MAGIC: [u8; 4] = *b"MCSG";
@@ -171,6 +171,30 @@ impl Segment {
             }
         };
         Ok(Self { reference, body })
+    }
+
+    /// The whole records at the front of a segment, whatever comes behind them (only planted bugs
+    /// leave it at that). `None` if these are not the bytes of a run.
+    pub(crate) fn whole_records(bytes: &Bytes) -> Option<Bytes> {
+        let records = bytes.get(FIXED_LEN..).filter(|_| bytes.starts_with(&MAGIC))?;
+        let mut len = 0;
+        while let Ok((_, more)) = record::parse(&records[len..]) {
+            len += more;
+        }
+        Some(bytes.slice(FIXED_LEN..FIXED_LEN + len))
+    }
+
+    /// A segment of as many records as came (`torn-segment-accepted`).
+    pub(crate) fn decode_torn(
+        bytes: Bytes,
+        reference: SegmentRef,
+        incarnation: u128,
+        chain_start: u128,
+    ) -> Result<Self, Damage> {
+        match Self::whole_records(&bytes) {
+            Some(records) => Ok(Self { reference, body: SegmentBody::Records(records) }),
+            None => Self::decode(bytes, reference, incarnation, chain_start),
+        }
     }
 
     /// What the segment holds.

@@ -75,6 +75,12 @@ pub enum Fault {
     Late,
     /// It waits for the test, and then is done.
     Hold(Arc<Notify>),
+    /// It is done, and its answer waits for the test.
+    HoldAnswer(Arc<Notify>),
+    /// A PUT: it is not done, because of another one that the store is busy with.
+    Conflict,
+    /// A GET: the second half of the body does not come.
+    Half,
     /// A GET: one bit of the body is another one, each time a different bit.
     FlipBit,
     /// A GET: the body is one byte short.
@@ -266,7 +272,18 @@ impl ObjectStore for TestStore {
                 gate.notified().await;
                 self.do_put(path, payload, opts).await
             }
-            Fault::FlipBit | Fault::Cut | Fault::Lack => unreachable!("a fault of a GET"),
+            Fault::HoldAnswer(gate) => {
+                let result = self.do_put(path, payload, opts).await;
+                gate.notified().await;
+                result
+            }
+            Fault::Conflict => {
+                let path = path.to_string();
+                Err(Error::AlreadyExists { path, source: "409 Conflict".into() })
+            }
+            Fault::FlipBit | Fault::Cut | Fault::Half | Fault::Lack => {
+                unreachable!("a fault of a GET")
+            }
         }
     }
 
@@ -284,8 +301,11 @@ impl ObjectStore for TestStore {
             gate.notified().await;
         }
         let result = self.do_get(path, options).await;
+        if let Some(Fault::HoldAnswer(gate)) = &fault {
+            gate.notified().await;
+        }
         match fault {
-            None | Some(Fault::Hold(_)) => {
+            None | Some(Fault::Hold(_) | Fault::HoldAnswer(_)) => {
                 let stale = self.vice == Some(Vice::ReadsStale) && path.as_ref().contains("probe");
                 match (result, self.first.lock().unwrap().clone()) {
                     (Ok(mut result), Some((body, tag))) if stale => {
@@ -309,10 +329,16 @@ impl ObjectStore for TestStore {
                 let (result, body) = apart(result?).await?;
                 Ok(with_body(result, body.slice(..body.len() - 1)))
             }
+            Some(Fault::Half) => {
+                let (result, body) = apart(result?).await?;
+                Ok(with_body(result, body.slice(..body.len() / 2)))
+            }
             Some(Fault::Lack) => {
                 Err(Error::NotFound { path: path.to_string(), source: "lacking".into() })
             }
-            Some(Fault::Lose | Fault::LoseReply | Fault::HiddenRetry) => Err(broken()),
+            Some(Fault::Lose | Fault::LoseReply | Fault::HiddenRetry | Fault::Conflict) => {
+                Err(broken())
+            }
         }
     }
 

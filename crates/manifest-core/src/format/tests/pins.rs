@@ -12,6 +12,8 @@ fn example() -> Pin {
         version: 2,
         counter: 9,
         ttl: Duration::from_secs(60),
+        #[cfg(feature = "planted-bugs")]
+        wall_ms: 0,
     }
 }
 
@@ -23,7 +25,9 @@ proptest! {
         incarnation: u128, process: u128, version: u64, counter: u64, ttl_ms: u64,
     ) {
         let ttl = Duration::from_millis(ttl_ms);
-        let pin = Pin { incarnation, process, version, counter, ttl };
+        let mut pin = example();
+        (pin.incarnation, pin.process, pin.version) = (incarnation, process, version);
+        (pin.counter, pin.ttl) = (counter, ttl);
         let bytes = pin.encode();
         prop_assert_eq!(bytes.len(), pin::LEN);
         prop_assert_eq!(Pin::decode(&bytes), Ok(pin));
