@@ -209,8 +209,13 @@ impl Judge {
         self.counts.chain += checks;
     }
 
-    /// A rule is broken by what `process` did just now. The world is ended.
+    /// A rule is broken by what `process` did just now. The world is ended, unless it is only one
+    /// request too many: that is kept in mind, and the world goes on to show what it leads to.
     pub fn broken(&mut self, rule: Rule, process: ProcessId, what: String, evidence: &[u64]) {
+        let goes_on = rule == Rule::RequestBudget;
+        if goes_on && self.findings.iter().any(|finding| finding.rule == rule) {
+            return;
+        }
         let event =
             sim::emit_with(process, sim::trace::Kind::RuleBroken, 0, rule as u64, 0, || {
                 format!("{}: {what}", rule.sentence())
@@ -226,6 +231,8 @@ impl Judge {
             evidence: events,
             what,
         });
-        sim::halt();
+        if !goes_on {
+            sim::halt();
+        }
     }
 }

@@ -313,7 +313,7 @@ fn report(
     keep: Keep,
 ) -> WorldReport {
     let judge = arena.judge.lock();
-    // The first finding halts the world, so all of them were made at one moment.
+    // All findings but those about the budget halt the world, so they were made at one moment.
     let finding =
         judge.findings().iter().min_by_key(|finding| (finding.rule.class(), finding.event));
     let limit_reached = |what: &str| {

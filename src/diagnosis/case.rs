@@ -255,7 +255,11 @@ impl<'a> Case<'a> {
                     .is_some_and(|name| !self.life_of(name).any(|row| row.event > pin.event))
         };
         let applied = |row: &&Row| row.kind == Kind::Apply && row.b == 200;
-        let pin = self.rows.iter().filter(applied).find(stays)?;
+        let looked_at = |pin: &&Row| {
+            let get = self.before().take_while(|row| row.event > calm);
+            get.into_iter().any(|row| row.kind == Kind::Reply && row.object == pin.object)
+        };
+        let pin = self.rows.iter().filter(applied).filter(looked_at).find(stays)?;
         Some(vec![pin.event, before.event, last.event])
     }
 

@@ -182,7 +182,12 @@ fn garbage_behind_a_pin_that_nobody_renews_is_a_wait_without_end() {
             false => run,
         };
         let run = run.event("world", Kind::Phase, "Quiet phase");
-        run.answered("newcomer", 200, "list m/pin/*").answered("newcomer", 200, "list m/pin/*")
+        let run = run.answered("newcomer", 200, "list m/pin/*");
+        let run = match pin {
+            true => run.answered("newcomer", 200, &format!("get {PIN}")),
+            false => run,
+        };
+        run.answered("newcomer", 200, "list m/pin/*")
     };
     let what = "seg/01-aa is still there";
     assert_eq!(left(true).class("world", Rule::NothingLeft, what), Class::StuckProgress);

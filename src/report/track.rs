@@ -54,6 +54,8 @@ pub struct BugRecord {
     pub acceptable: usize,
     /// What was said first, and how often.
     pub said: BTreeMap<String, usize>,
+    /// Seeds of which another class was said first.
+    pub misjudged: Vec<u64>,
     /// The rules that were broken, and how often.
     pub rules: BTreeMap<String, usize>,
 }
@@ -80,6 +82,7 @@ impl BugRecord {
             right: 0,
             acceptable: 0,
             said: BTreeMap::new(),
+            misjudged: Vec::new(),
             rules: BTreeMap::new(),
         };
         for catch in catches() {
@@ -88,6 +91,9 @@ impl BugRecord {
             let near = catch.also.contains(&bug.class)
                 || said.is_some_and(|class| bug.also.contains(&class));
             record.right += usize::from(right);
+            if !right {
+                record.misjudged.push(catch.seed);
+            }
             record.acceptable += usize::from(right || near);
             let said = said.map_or_else(|| String::from("Panic"), |class| class.to_string());
             *record.said.entry(said).or_default() += 1;
@@ -220,7 +226,10 @@ fn others(bug: &BugRecord) -> String {
         .filter(|(class, _)| **class != bug.class)
         .map(|(class, times)| format!("{class} {times}"))
         .collect();
-    if others.is_empty() { String::new() } else { format!(" (said: {})", others.join(", ")) }
+    match bug.misjudged.first() {
+        None => String::new(),
+        Some(seed) => format!(" (said: {}, as in seed {seed})", others.join(", ")),
+    }
 }
 
 #[cfg(test)]

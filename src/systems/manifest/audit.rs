@@ -22,7 +22,9 @@ use sim_storage::model::Applied;
 use self::objects::Objects;
 use self::roles::Owners;
 use super::PREFIX;
-use super::decode::{CheckpointRef, Directory, Folder, Problem, Record, Root, SegmentRef};
+use super::decode::{
+    CheckpointRef, Directory, Folder, ObjectName, Problem, Record, Root, SegmentRef,
+};
 use super::decode::{is_merged, segment_records};
 use crate::checkers::{Judge, Rule};
 use crate::system::Auditor;
@@ -88,6 +90,10 @@ impl Auditor for ChainAuditor {
             self.root_applied(change, process, judge, &mut breaches)
         } else {
             let floor = self.root.as_ref().map_or(0, |root| root.floor);
+            if let Some(version) = change.after {
+                let folds = folds::Folds { history: &self.history, judge };
+                breaches.note(folds.written(name, &version.body));
+            }
             self.objects.applied(name, change, &self.directory, floor)
         };
         breaches.note(checked);
@@ -124,7 +130,7 @@ impl ChainAuditor {
         let same_directory = previous.as_ref().is_some_and(|it| it.directory == root.directory);
         if !same_directory {
             let directory = root.directory().map_err(damaged)?;
-            self.check_directory(previous.as_ref(), &root, &directory, process, judge, breaches);
+            self.check_directory(previous.as_ref(), &root, &directory, process, breaches);
             let before = std::mem::replace(&mut self.directory, directory);
             let version = root.version - 1;
             self.objects.renamed(&before, &self.directory, version);
@@ -170,7 +176,6 @@ impl ChainAuditor {
         root: &Root,
         directory: &Directory,
         process: ProcessId,
-        judge: &Judge,
         breaches: &mut Breaches,
     ) {
         let before = &self.directory;
@@ -194,14 +199,17 @@ impl ChainAuditor {
         if checkpoint.is_some() || !merged.is_empty() {
             breaches.note(self.owners.check_compactor(directory, root.version, process));
         }
-        let folds = folds::Folds { history: &self.history, judge, version: root.version };
         if let Some(checkpoint) = checkpoint {
             breaches.note(check_forward(before.checkpoint.as_ref(), checkpoint, root.version));
             let body = self.objects.body(Folder::Checkpoints, checkpoint.name);
-            breaches.note(folds.checkpoint(checkpoint, body));
+            let said = body.and_then(CheckpointRef::said_by);
+            let same = said.is_some_and(|said| said.is_same_content(checkpoint));
+            breaches.note(same_content(same, checkpoint.name, Folder::Checkpoints, root.version));
         }
         for segment in merged {
-            breaches.note(folds.merged(segment, body(segment)));
+            let said = body(segment).and_then(SegmentRef::said_by_merged);
+            let same = said.is_some_and(|said| said.is_same_content(segment));
+            breaches.note(same_content(same, segment.name, Folder::Segments, root.version));
         }
     }
 
@@ -292,6 +300,7 @@ impl ChainAuditor {
         judge: &mut Judge,
     ) -> Result<(), Broken> {
         let mut rest = &fresh[..];
+        let mut led = Ok(());
         while !rest.is_empty() {
             let (record, after) = Record::decode(rest).map_err(damaged)?;
             let seq = self.history.newest() + 1;
@@ -306,7 +315,7 @@ impl ChainAuditor {
                 return Err(self.misplaced(record.id, Rule::ChainIntact, what));
             }
             if let Some(epoch) = record.epoch {
-                self.owners.check_leader(&self.directory, epoch, seq, process)?;
+                led = led.and(self.owners.check_leader(&self.directory, epoch, seq, process));
             }
             self.writes.clear();
             record.writes(&mut self.writes).map_err(damaged)?;
@@ -315,7 +324,7 @@ impl ChainAuditor {
             self.history.ids.push(record.id);
             rest = after;
         }
-        Ok(())
+        led
     }
 
     /// A record that does not fit where it stands. If its commit is known, it was published twice.
@@ -375,6 +384,16 @@ fn check_gate(previous: Option<&Root>, root: &Root) -> Result<(), Broken> {
         root.version, root.gate, root.floor
     );
     Err(Broken(Rule::GateKept, what))
+}
+
+/// A fold that a root names is the one that was written under that name.
+fn same_content(same: bool, name: ObjectName, folder: Folder, version: u64) -> Result<(), Broken> {
+    if same {
+        return Ok(());
+    }
+    let path = name.path(folder);
+    let what = format!("root {version} names {path}, which does not exist or holds something else");
+    Err(Broken(Rule::ReferencesExist, what))
 }
 
 fn check_forward(

@@ -226,6 +226,22 @@ pub(super) struct CheckpointRef {
     pub(super) chain: u128,
 }
 
+impl CheckpointRef {
+    /// Whether both speak of the same content; only one of them needs to know the name.
+    pub(super) fn is_same_content(&self, other: &Self) -> bool {
+        let nameless = |it: &Self| (it.name.hv, it.upto, it.len, it.front_len, it.hash, it.chain);
+        nameless(self) == nameless(other)
+    }
+}
+
+impl SegmentRef {
+    /// Whether both speak of the same content; only one of them needs to know the name.
+    pub(super) fn is_same_content(&self, other: &Self) -> bool {
+        let nameless = |it: &Self| (it.name.hv, it.first, it.last, it.len, it.hash, it.chain_end);
+        nameless(self) == nameless(other)
+    }
+}
+
 /// Who has a role.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Role {

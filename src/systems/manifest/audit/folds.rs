@@ -1,90 +1,90 @@
-//! What a fold publishes must be what the commits make: compared with the model, which shares no
-//! code with the folding.
+//! What is folded must be what the commits make: compared with the model, which shares no code with
+//! the folding.
+//!
+//! Checkpoints and merged segments are held to that when they are written, published or not: a fold
+//! that was saved half done is wrong already if the next one that goes on from it would be. When a
+//! root names one, it is only compared with what was written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
 use super::{Broken, Past};
 use crate::checkers::{Judge, Rule};
 use crate::systems::manifest::decode::folded::{Checkpoint, Merged};
-use crate::systems::manifest::decode::{CheckpointRef, Folder, SegmentRef};
+use crate::systems::manifest::decode::{CheckpointRef, SegmentRef};
 use crate::workload::{KeyId, KeyRange, ValueId};
 
 /// The judge of what one root folds.
 pub(super) struct Folds<'a> {
     pub(super) history: &'a Past,
     pub(super) judge: &'a Judge,
-    pub(super) version: u64,
 }
 
-/// What is folded, and the newest commit of which it shows a trace.
+/// What is folded, and which commits it shows a trace of.
 struct Fold<'a> {
     path: &'a str,
     upto: u64,
-    newest: u64,
+    traces: BTreeSet<u64>,
 }
 
 /// What is visible of a key: the commit that wrote it, and the value.
 type Visible = Option<(u64, ValueId)>;
 
 impl Folds<'_> {
-    fn wrong(&self, path: &str, what: &str) -> Broken {
-        let version = self.version;
-        Broken(Rule::ReferencesExist, format!("root {version} names {path}, but {what}"))
-    }
-
     fn truth(&self, key: KeyId, seq: u64) -> Visible {
         let version = self.judge.model().at(key, seq)?;
         Some((version.seq, version.value?))
     }
 
+    /// A whole object was written that is a checkpoint or a merged segment.
+    pub(super) fn written(&self, path: &str, body: &Bytes) -> Result<(), Broken> {
+        let damaged = |problem| wrong(path, problem);
+        if let Some(said) = CheckpointRef::said_by(body) {
+            let checkpoint = Checkpoint::decode(body, &said).map_err(damaged)?;
+            return self.checkpoint(path, &said, &checkpoint);
+        }
+        if let Some(said) = SegmentRef::said_by_merged(body) {
+            let merged = Merged::decode(body, &said).map_err(damaged)?;
+            return self.merged(path, &said, &merged);
+        }
+        Ok(())
+    }
+
     /// A checkpoint holds the state after its commit, and says who committed last.
-    pub(super) fn checkpoint(
+    fn checkpoint(
         &self,
+        path: &str,
         reference: &CheckpointRef,
-        body: Option<&Bytes>,
+        checkpoint: &Checkpoint,
     ) -> Result<(), Broken> {
-        let path = reference.name.path(Folder::Checkpoints);
-        let body = body.ok_or_else(|| self.wrong(&path, "it does not exist"))?;
-        let read = Checkpoint::decode(body, reference);
-        let checkpoint = read.map_err(|problem| self.wrong(&path, problem))?;
         if self.history.chain(reference.upto) != Some(reference.chain) {
-            return Err(self.wrong(&path, "its chain hash is not that of its commit"));
+            return Err(gap(path, "its chain hash is not that of its commit"));
         }
         let held: BTreeMap<KeyId, (u64, ValueId)> =
             checkpoint.entries.iter().map(|(key, seq, value)| (*key, (*seq, *value))).collect();
         let upto = reference.upto;
         let present = self.judge.model().scan(KeyRange::ALL, upto).map(|(key, _)| key);
-        let keys: std::collections::BTreeSet<KeyId> = present.chain(held.keys().copied()).collect();
-        let entries = checkpoint.entries.iter().map(|(_, seq, _)| *seq);
-        let commits = checkpoint.last_commits.iter().map(|(_, seq)| *seq);
-        let fold = Fold { path: &path, upto, newest: entries.chain(commits).max().unwrap_or(0) };
+        let keys: BTreeSet<KeyId> = present.chain(held.keys().copied()).collect();
+        let traces = checkpoint.entries.iter().map(|(_, seq, _)| *seq).collect();
+        let fold = Fold { path, upto, traces };
         for key in keys {
             self.compare(&fold, key, held.get(&key).copied())?;
         }
-        self.last_commits(&path, &checkpoint, upto)
+        self.last_commits(path, checkpoint, upto)
     }
 
     /// A merged segment changes each state between its first and its last commit into the state
     /// after it: a process that has seen a part of its commits applies the whole.
-    pub(super) fn merged(
-        &self,
-        reference: &SegmentRef,
-        body: Option<&Bytes>,
-    ) -> Result<(), Broken> {
-        let path = reference.name.path(Folder::Segments);
-        let body = body.ok_or_else(|| self.wrong(&path, "it does not exist"))?;
-        let read = Merged::decode(body, reference);
-        let merged = read.map_err(|problem| self.wrong(&path, problem))?;
-        let before = reference.first - 1;
+    fn merged(&self, path: &str, reference: &SegmentRef, merged: &Merged) -> Result<(), Broken> {
+        let before = reference.first.saturating_sub(1);
         if self.history.chain(before) != Some(merged.chain_start) {
-            return Err(self.wrong(&path, "it does not continue the chain"));
+            return Err(gap(path, "it does not continue the chain"));
         }
         let written = self.judge.model().written_keys(KeyRange::ALL);
-        let keys: std::collections::BTreeSet<KeyId> = written.chain(merged.keys()).collect();
-        let newest = merged.commits.iter().map(|(_, seq)| *seq).max().unwrap_or(0);
-        let fold = Fold { path: &path, upto: reference.last, newest };
+        let keys: BTreeSet<KeyId> = written.chain(merged.keys()).collect();
+        let traces = merged.commits.iter().map(|(_, seq)| *seq).collect();
+        let fold = Fold { path, upto: reference.last, traces };
         for key in keys {
             for state in self.judge.model().states(key, before, reference.last) {
                 let held = state.and_then(|version| Some((version.seq, version.value?)));
@@ -94,8 +94,7 @@ impl Folds<'_> {
         let seqs = merged.commits.iter().map(|(_, seq)| *seq);
         let ids = merged.commits.iter().all(|(id, seq)| self.id(*seq) == Some(*id));
         if !seqs.eq(reference.first..=reference.last) || !ids {
-            let what = format!("root {} names {path}, which lists other commits", self.version);
-            return Err(Broken(Rule::FoldWhole, what));
+            return Err(gap(path, "it lists other commits than it holds"));
         }
         Ok(())
     }
@@ -115,21 +114,24 @@ impl Folds<'_> {
             Some((seq, value)) => format!("{value} of commit {seq}"),
         };
         let what = format!(
-            "root {} folds commits up to {} into {}, which shows {} under {key}; the commits make it {}",
-            self.version,
-            fold.upto,
+            "{} folds commits up to {} and shows {} under {key}; the commits make it {}",
             fold.path,
+            fold.upto,
             show(found),
             show(truth)
         );
-        // An old value is back if the fold knows commits as new as the one that took it away.
-        // A fold that knows none of them has a gap.
+        // An old value is back if the fold knows the commit that took it away. One that shows no
+        // trace of that commit has a gap. A deletion leaves no trace of its own in a checkpoint, but
+        // what came after it does.
         let model = self.judge.model();
         let is_old = found.is_some_and(|(seq, value)| {
             model.at(key, seq).is_some_and(|then| then.value == Some(value))
         });
-        let is_known = model.at(key, fold.upto).is_some_and(|now| now.seq <= fold.newest);
-        let rule = match is_old && is_known && truth.is_none() {
+        let is_known = model.at(key, fold.upto).is_some_and(|now| match now.value {
+            Some(_) => fold.traces.contains(&now.seq),
+            None => fold.traces.range(now.seq..).next().is_some(),
+        });
+        let rule = match is_old && is_known {
             true => Rule::NothingReturns,
             false => Rule::FoldWhole,
         };
@@ -150,10 +152,15 @@ impl Folds<'_> {
         if newest.into_iter().eq(listed) {
             return Ok(());
         }
-        let what = format!(
-            "root {} folds into {path}, which does not name the last commits from {} on",
-            self.version, checkpoint.dedup_from
-        );
-        Err(Broken(Rule::FoldWhole, what))
+        let from = checkpoint.dedup_from;
+        Err(gap(path, &format!("it does not name the last commits from {from} on")))
     }
+}
+
+fn wrong(path: &str, problem: &str) -> Broken {
+    Broken(Rule::BytesIntact, format!("{path} was written, but {problem}"))
+}
+
+fn gap(path: &str, problem: &str) -> Broken {
+    Broken(Rule::FoldWhole, format!("{path} is folded, and {problem}"))
 }

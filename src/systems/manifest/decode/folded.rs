@@ -3,7 +3,10 @@
 use bytes::Bytes;
 use twox_hash::XxHash3_128;
 
-use super::{CheckpointRef, DIGEST_LEN, Fields, Problem, SEGMENT_FIXED_LEN, SegmentRef, key};
+use super::{
+    CheckpointRef, DIGEST_LEN, Fields, ObjectName, Problem, SEGMENT_FIXED_LEN, SegmentRef,
+    is_merged, key,
+};
 use crate::workload::{KeyId, KeyRange, ValueId, decode_value};
 
 /// What a checkpoint says.
@@ -75,6 +78,48 @@ impl Checkpoint {
             last_commits.push((id, fields.u64()?));
         }
         Ok(Checkpoint { entries, dedup_from, last_commits })
+    }
+}
+
+/// The digest that stands at the end of these bytes, if it is theirs.
+fn digest_of(bytes: &[u8]) -> Option<u128> {
+    let digest = XxHash3_128::oneshot(bytes.get(..bytes.len().checked_sub(DIGEST_LEN)?)?);
+    bytes.ends_with(&digest.to_le_bytes()).then_some(digest)
+}
+
+impl CheckpointRef {
+    /// What a checkpoint says of itself, if its front is whole. Its name is not in it.
+    pub(in crate::systems::manifest) fn said_by(body: &Bytes) -> Option<Self> {
+        let mut fields = Fields(body);
+        if fields.take(8).ok()?[..4] != *b"MCCK" {
+            return None;
+        }
+        let len = fields.u64().ok()?;
+        let (_incarnation, chain) = (fields.u128().ok()?, fields.u128().ok()?);
+        fields.take(16).ok()?;
+        let (hv, upto) = (fields.u64().ok()?, fields.u64().ok()?);
+        fields.take(24).ok()?;
+        let front_len = fields.u32().ok()?;
+        let hash = digest_of(body.get(..front_len as usize)?)?;
+        let whole = body.len() as u64 == len;
+        let name = ObjectName { hv, uuid: 0 };
+        whole.then_some(CheckpointRef { name, upto, len, front_len, hash, chain })
+    }
+}
+
+impl SegmentRef {
+    /// What a merged segment says of itself, if it is whole. Its name is not in it.
+    pub(in crate::systems::manifest) fn said_by_merged(body: &Bytes) -> Option<Self> {
+        if !is_merged(body) {
+            return None;
+        }
+        let hash = digest_of(body)?;
+        let mut header = Fields(body.get(32..SEGMENT_FIXED_LEN)?);
+        let (first, last, hv) = (header.u64().ok()?, header.u64().ok()?, header.u64().ok()?);
+        header.take(24).ok()?;
+        let chain_end = header.u128().ok()?;
+        let (name, len) = (ObjectName { hv, uuid: 0 }, body.len() as u32);
+        Some(SegmentRef { name, first, last, len, hash, chain_end })
     }
 }
 
