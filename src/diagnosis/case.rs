@@ -121,7 +121,7 @@ impl<'a> Case<'a> {
         None
     }
 
-    /// A torn object that the process read whole afterwards.
+    /// A torn object that a root names and that the process read afterwards.
     pub(super) fn accepted_torn(&self) -> Option<Proof> {
         self.before().filter(|row| is_fault(row, &TEARS)).find_map(|torn| {
             let read = self.own().find(|row| {
@@ -129,7 +129,7 @@ impl<'a> Case<'a> {
                     && row.object == torn.object
                     && row.event > torn.event
                     && row.b == 200
-                    && is_read(&row.detail)
+                    && self.is_published(row)
             })?;
             Some(vec![torn.event, read.event])
         })
