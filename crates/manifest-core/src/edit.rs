@@ -239,10 +239,10 @@ impl<'a> Draft<'a> {
     fn seal(&mut self, sealed: &Sealed) -> Result<(), Refusal> {
         self.passes_gate(sealed.reference.name)?;
         let has_room = self.directory().segments.len() < MAX_SEGMENTS;
-        let matches = match self.bugs.is(PlantedBug::SealUnchecked) {
-            false => sealed.is_start_of_tail(self.base),
-            true => sealed.is_not_longer(self.base),
-        };
+        let matches = sealed.is_start_of_tail(self.base);
+        #[cfg(feature = "planted-bugs")]
+        let matches =
+            matches || (self.bugs.is(PlantedBug::SealUnchecked) && sealed.is_not_longer(self.base));
         if self.sealed_len > 0 || !has_room || !matches {
             return Err(Refusal::Outdated);
         }

@@ -76,7 +76,7 @@ impl History {
         }
     }
 
-    /// Where a commit with the same number is, whoever made it (only a planted bug asks this).
+    /// Where a commit with the same number is, whoever made it (`dedup-by-wseq`).
     pub(crate) fn find_by_wseq(&self, id: CommitId) -> Found {
         let all = self.writers.values().flatten();
         let found = all.filter(|(wseq, _)| *wseq == id.wseq).map(|(_, seq)| *seq).max();

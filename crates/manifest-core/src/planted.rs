@@ -2,7 +2,7 @@
 //!
 //! Each is a small change of the kind that really happened in systems that commit on object
 //! stores. They exist only with the feature `planted-bugs`; without it [`Bugs::is`] is a constant
-//! `false` and the optimiser removes every trace. Each decision that a bug changes asks
+//! `false`, and code that only a bug runs, or that a future would keep room for, is not compiled. Each decision that a bug changes asks
 //! `bugs.is(..)` in the place where the correct code decides, so both ways can be read together.
 //! Where another layer of the protocol would hide a bug entirely, that layer gives way to this bug
 //! alone, and a comment there says so.

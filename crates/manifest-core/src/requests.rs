@@ -63,6 +63,7 @@ impl Failure {
 
     /// Whether the store says that there is such an object already. Stores also say so of requests
     /// that met another one on the way and were not done (409).
+    #[cfg(feature = "planted-bugs")]
     pub(crate) fn is_conflict(&self) -> bool {
         let Failure::Store(error) = self else { return false };
         matches!(**error, object_store::Error::AlreadyExists { .. })

@@ -31,8 +31,8 @@ pub(crate) struct Sealed {
 }
 
 impl Sealed {
-    /// Whether the head's tail has at least as many bytes and records (only a planted bug leaves it
-    /// at that).
+    /// Whether the head's tail has at least as many bytes and records (`seal-unchecked`).
+    #[cfg(feature = "planted-bugs")]
     pub(crate) fn is_not_longer(&self, head: &Head) -> bool {
         let count = self.reference.last - self.reference.first + 1;
         head.tail().len() >= self.tail_len && u64::from(head.header.tail_count) >= count

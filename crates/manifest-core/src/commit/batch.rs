@@ -91,9 +91,12 @@ impl Attempt {
         let mut no_room = false;
         let mut waiting = batch.drain(..);
         for work in waiting.by_ref() {
-            if work.slot.is_withdrawn()
-                || (inner.bugs.is(PlantedBug::TornBatch) && work.is_refused())
-            {
+            if work.slot.is_withdrawn() {
+                work.withdraw(&mut state);
+                continue;
+            }
+            #[cfg(feature = "planted-bugs")]
+            if inner.bugs.is(PlantedBug::TornBatch) && work.is_refused() {
                 work.withdraw(&mut state);
                 continue;
             }
@@ -109,6 +112,7 @@ impl Attempt {
                 continue;
             }
             match filling.fit(&mut state.ready, work.encoded_len) {
+                #[cfg(feature = "planted-bugs")]
                 Fit::Yes if inner.bugs.is(PlantedBug::TornBatch) => {
                     let mut work = work;
                     let first = work.tear(&mut state);

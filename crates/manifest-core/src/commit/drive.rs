@@ -186,6 +186,7 @@ impl Leader {
     async fn advance(&mut self, inner: &Inner) {
         match self.send_if_ready(inner).await {
             Sent::Yes(tag) => self.acknowledge(inner, tag),
+            #[cfg(feature = "planted-bugs")]
             Sent::Maybe if inner.bugs.is(PlantedBug::BurnUnproven) && self.is_burning() => {
                 self.abort(inner);
             }
@@ -197,12 +198,14 @@ impl Leader {
 
     /// Reads what became of the PUT, and does what follows from it.
     async fn find_out(&mut self, inner: &Inner) {
+        #[cfg(feature = "planted-bugs")]
         if inner.bugs.is(PlantedBug::ConflictTakenForCommitted)
             && self.last_failure.as_ref().is_some_and(Failure::is_conflict)
         {
             return self.landed(inner);
         }
         // Unless the store refused the head.
+        #[cfg(feature = "planted-bugs")]
         if inner.bugs.is(PlantedBug::CleanupOnUnknown)
             && !self.last_failure.as_ref().is_some_and(Failure::is_refusal)
             && let Some(in_flight) = &self.in_flight
@@ -265,16 +268,20 @@ impl Leader {
         };
         let body = in_flight.attempt.next.bytes().clone();
         step!(COMMIT_PUT_HEAD);
+        #[cfg(feature = "planted-bugs")]
         if inner.bugs.is(PlantedBug::AckBeforePublish) {
             in_flight.attempt.tell_early();
         }
-        let mut answer = inner.requests.put(&inner.requests.head, body, mode).await;
-        if inner.bugs.is(PlantedBug::RefusalTakenForLoss)
-            && let Err(failure) = &answer
-            && !failure.is_refusal()
-        {
-            answer = Box::pin(in_flight.attempt.send_again(inner)).await;
-        }
+        let answer = inner.requests.put(&inner.requests.head, body, mode).await;
+        #[cfg(feature = "planted-bugs")]
+        let answer = match answer {
+            Err(failure)
+                if inner.bugs.is(PlantedBug::RefusalTakenForLoss) && !failure.is_refusal() =>
+            {
+                Box::pin(in_flight.attempt.send_again(inner)).await
+            }
+            answer => answer,
+        };
         match answer {
             Ok(tag) if tag.e_tag.is_some() => Sent::Yes(tag),
             // Without a tag the next conditional PUT could not be made: read it back.
@@ -364,6 +371,7 @@ impl Leader {
     /// Case (b).
     async fn still_open(&mut self, inner: &Inner) {
         step!(COMMIT_STILL_OPEN);
+        #[cfg(feature = "planted-bugs")]
         if inner.bugs.is(PlantedBug::OpenTakenForAborted) {
             return self.abort(inner);
         }
@@ -383,14 +391,20 @@ impl Leader {
             step!(COMMIT_DEADLINE);
             return self.refuse(inner, attempt);
         }
+        self.tries += 1;
+        self.races_lost += 1;
+        #[cfg(feature = "planted-bugs")]
         if inner.bugs.is(PlantedBug::StalePayloadRebase) {
             let (attempt, phase) = (attempt.under_new_tag(inner), Phase::Ready);
             self.in_flight = Some(InFlight { attempt, purpose, phase });
-        } else {
-            self.take_back(inner, attempt);
+            return;
         }
-        self.tries += 1;
-        self.races_lost += 1;
+        #[cfg(feature = "planted-bugs")]
+        let attempt = match inner.bugs.is(PlantedBug::ValidatedOnce) {
+            true => attempt.without_reads(),
+            false => attempt,
+        };
+        self.take_back(attempt);
     }
 
     /// The head was not sent. It is built anew, because the name of its segment is used up.
@@ -402,16 +416,13 @@ impl Leader {
             step!(COMMIT_DEADLINE);
             return self.refuse(inner, attempt);
         }
-        self.take_back(inner, attempt);
+        self.take_back(attempt);
         self.tries += 1;
         self.back_off(inner).await;
     }
 
     /// Back into the batch, among those that did not fit or waited for them, in their order.
-    fn take_back(&mut self, inner: &Inner, mut attempt: Attempt) {
-        if inner.bugs.is(PlantedBug::ValidatedOnce) {
-            attempt.forget_reads();
-        }
+    fn take_back(&mut self, attempt: Attempt) {
         self.batch.splice(..0, attempt.carried.into_iter().map(|(work, _)| work));
         self.batch.sort_by_key(|work| work.id.wseq);
     }
@@ -477,11 +488,13 @@ impl Leader {
         self.renew(inner);
     }
 
+    #[cfg(feature = "planted-bugs")]
     fn is_burning(&self) -> bool {
         self.in_flight.as_ref().is_some_and(|it| it.purpose == Purpose::Burn)
     }
 
-    /// Gives the attempt in flight up as if it could never land (only planted bugs do this).
+    /// Gives the attempt in flight up as if it could never land.
+    #[cfg(feature = "planted-bugs")]
     fn abort(&mut self, inner: &Inner) {
         if let Some(InFlight { attempt, .. }) = self.in_flight.take() {
             self.refuse(inner, attempt);

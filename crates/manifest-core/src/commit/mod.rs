@@ -22,6 +22,7 @@
 mod batch;
 mod drive;
 mod filling;
+#[cfg(feature = "planted-bugs")]
 mod planted;
 mod slot;
 
@@ -40,6 +41,7 @@ use crate::format::CommitId;
 use crate::format::head::Head;
 use crate::format::record::{self, Op};
 use crate::inner::{Inner, lock};
+#[cfg(feature = "planted-bugs")]
 use crate::planted::PlantedBug;
 use crate::range::KeyRange;
 use crate::state::State;
@@ -188,6 +190,7 @@ async fn wait_or_lead<T: Clone>(inner: Arc<Inner>, slot: Arc<Slot<T>>) -> Result
         if let Some(result) = slot.result() {
             return result;
         }
+        #[cfg(feature = "planted-bugs")]
         if inner.bugs.is(PlantedBug::AckBeforePublish) {
             return Box::pin(planted::drive_until_told(&inner, &mut leader, &slot)).await;
         }

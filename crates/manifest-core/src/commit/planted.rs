@@ -1,8 +1,8 @@
 //! What planted bugs do to a batch on its way, where that is more than leaving a step out.
 //!
-//! Each of these is called in one place, behind the question whether its bug is planted; without the
-//! feature `planted-bugs` that answer is a constant and none of this is in the program. What each
-//! bug is about stands in the table of `crate::planted`.
+//! Each of these is called in one place, behind the question whether its bug is planted. None of it
+//! exists without the feature `planted-bugs`. What each bug is about stands in the table of
+//! `crate::planted`.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -38,11 +38,12 @@ impl Attempt {
     }
 
     /// Nothing of it can be in conflict any more (`validated-once`).
-    pub(super) fn forget_reads(&mut self) {
+    pub(super) fn without_reads(mut self) -> Self {
         for (work, _) in &mut self.carried {
             work.reads.clear();
             work.ranges.clear();
         }
+        self
     }
 
     /// The same PUT once more, as a transport does that retries by itself
@@ -127,7 +128,6 @@ pub(super) async fn drive_until_told<T: Clone>(
 ///
 /// # Errors
 /// As `Transaction::commit`.
-#[cfg(feature = "planted-bugs")]
 pub(crate) async fn commit_for(
     inner: &Arc<Inner>,
     id: crate::format::CommitId,

@@ -13,7 +13,9 @@ use bytes::Bytes;
 
 use super::directory::{ObjectName, SegmentRef};
 use super::merged::{self, Delta};
-use super::record::{self, RunEnd, verify_run};
+#[cfg(feature = "planted-bugs")]
+use super::record;
+use super::record::{RunEnd, verify_run};
 use super::{Cursor, DIGEST_LEN, Damage, FORMAT, expect, expect_hash, xxh3};
 
 const MAGIC: [u8; 4] = *b"MCSG";
@@ -173,8 +175,9 @@ impl Segment {
         Ok(Self { reference, body })
     }
 
-    /// The whole records at the front of a segment, whatever comes behind them (only planted bugs
-    /// leave it at that). `None` if these are not the bytes of a run.
+    /// The whole records at the front of a segment, whatever comes behind them. `None` if these are
+    /// not the bytes of a run.
+    #[cfg(feature = "planted-bugs")]
     pub(crate) fn whole_records(bytes: &Bytes) -> Option<Bytes> {
         let records = bytes.get(FIXED_LEN..).filter(|_| bytes.starts_with(&MAGIC))?;
         let mut len = 0;
@@ -185,6 +188,7 @@ impl Segment {
     }
 
     /// A segment of as many records as came (`torn-segment-accepted`).
+    #[cfg(feature = "planted-bugs")]
     pub(crate) fn decode_torn(
         bytes: Bytes,
         reference: SegmentRef,
