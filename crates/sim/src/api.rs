@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::choice::{Draw, Fresh, Site, Source};
 use crate::engine::{Device, DeviceId, Target, with};
 use crate::process::{Admission, Clock, Process, ProcessId, ProcessName};
+use crate::schedule::{Footprint, Schedule};
 use crate::task::{JoinHandle, joined};
 use crate::trace::{Kind, Trace};
 
@@ -152,7 +153,30 @@ pub fn add_device(device: Rc<dyn Device>) -> DeviceId {
 
 /// Has `device` called with `token` at virtual time `at_ns` (now, if that is past).
 pub fn schedule(at_ns: u64, device: DeviceId, token: u32) {
-    with(|engine| engine.schedule(at_ns, Target::Device { device, token }));
+    schedule_touching(at_ns, device, token, || Footprint::local(ProcessId::WORLD));
+}
+
+/// The same, and says what the event touches, for orders that depend on it. `footprint` must not
+/// call the engine.
+pub fn schedule_touching(
+    at_ns: u64,
+    device: DeviceId,
+    token: u32,
+    footprint: impl FnOnce() -> Footprint,
+) {
+    with(|engine| engine.schedule(at_ns, Target::Device { device, token }, footprint));
+}
+
+/// Chooses what happens next by another rule from now on. A world begins with
+/// [`Schedule::TIMED`].
+pub fn set_schedule(schedule: Schedule) {
+    with(|engine| engine.set_schedule(schedule));
+}
+
+/// About so many events of interest `process` has ahead: what [`Order::Surw`](crate::Order::Surw)
+/// weighs. A guess will do, since only proportions count.
+pub fn expect_events(process: ProcessId, events: u32) {
+    with(|engine| engine.scheduler.expect_events(process, events));
 }
 
 /// The next decision of `process` at `site`.

@@ -48,8 +48,19 @@ impl Site {
     pub const WEATHER: Site = Site(6);
     /// Pauses between the operations of a client.
     pub const THINK: Site = Site(7);
+    /// What happens next, where the order is not by time.
+    pub const SCHEDULE: Site = Site(8);
+    /// How a world is searched: strategy, window, depth.
+    pub const STRATEGY: Site = Site(9);
     /// Number of sites.
-    pub const COUNT: usize = 8;
+    pub const COUNT: usize = 10;
+
+    /// The ChaCha stream of this site for the process at `process`. Sites come in pages of eight,
+    /// so that one that is added moves no stream of the others.
+    fn stream(self, process: usize) -> u64 {
+        let (page, place) = (u64::from(self.0 / 8), u64::from(self.0 % 8));
+        page << 32 | process as u64 * 8 + place
+    }
 }
 
 /// The address of one decision.
@@ -258,7 +269,7 @@ impl Source {
         let slot = &mut self.streams[index];
         if slot.as_ref().is_none_or(|stream| stream.world != world) {
             let mut rng = ChaCha8Rng::from_seed(key);
-            rng.set_stream(index as u64);
+            rng.set_stream(site.stream(usize::from(process.0)));
             *slot = Some(Stream { rng, count: 0, world });
         }
         slot.as_mut().expect("the stream was made just above")
@@ -272,7 +283,8 @@ impl Source {
         for (index, slot) in self.streams.iter_mut().enumerate() {
             if let Some(stream) = slot.as_mut().filter(|stream| stream.world == self.world) {
                 stream.rng = ChaCha8Rng::from_seed(self.key);
-                stream.rng.set_stream(index as u64);
+                let site = Site((index % Site::COUNT) as u8);
+                stream.rng.set_stream(site.stream(index / Site::COUNT));
             }
         }
     }

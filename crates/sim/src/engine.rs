@@ -15,6 +15,7 @@ use crate::choice::{Site, Source};
 use crate::label::Labels;
 use crate::process::{Admission, Process, ProcessId, ProcessName};
 use crate::queue::Queue;
+use crate::schedule::{Footprint, Scheduler, What};
 use crate::step::Aim;
 use crate::task::{LocalFuture, TaskSlot, TaskWaker};
 use crate::timer::TimerSlot;
@@ -90,10 +91,12 @@ pub(crate) struct Engine {
     /// their own, which is swept when half of it is dead.
     timer_events: Queue<Target>,
     cancelled_timers: usize,
+    /// Everything that is pending, while the order is not by time.
+    pub(crate) scheduler: Scheduler,
     pub(crate) tasks: Vec<TaskSlot>,
     free_tasks: Vec<u32>,
     generation: u64,
-    ready: Vec<u32>,
+    pub(crate) ready: Vec<u32>,
     pub(crate) timers: Vec<TimerSlot>,
     pub(crate) free_timers: Vec<u32>,
     pub(crate) processes: Vec<Process>,
@@ -118,6 +121,7 @@ impl Engine {
             events: Queue::new(),
             timer_events: Queue::new(),
             cancelled_timers: 0,
+            scheduler: Scheduler::new(),
             tasks: Vec::new(),
             free_tasks: Vec::new(),
             generation: 0,
@@ -148,6 +152,7 @@ impl Engine {
         self.events.clear();
         self.timer_events.clear();
         self.cancelled_timers = 0;
+        self.scheduler.reset();
         self.ready.clear();
         self.timers.clear();
         self.free_timers.clear();
@@ -168,6 +173,7 @@ impl Engine {
         self.events.clear();
         self.timer_events.clear();
         self.cancelled_timers = 0;
+        self.scheduler.reset();
         self.free_timers.clear();
         (
             std::mem::take(&mut self.tasks),
@@ -181,7 +187,18 @@ impl Engine {
         DeviceId(u8::try_from(self.devices.len() - 1).expect("a world has fewer than 256 devices"))
     }
 
-    pub(crate) fn schedule(&mut self, at_ns: u64, target: Target) {
+    /// Has something happen at `at_ns`, or now if that is past. What it touches is asked only where
+    /// the order depends on it.
+    #[inline]
+    pub(crate) fn schedule(
+        &mut self,
+        at_ns: u64,
+        target: Target,
+        footprint: impl FnOnce() -> Footprint,
+    ) {
+        if !self.scheduler.is_timed() {
+            return self.schedule_in_pool(at_ns.max(self.now_ns), target, footprint());
+        }
         self.sequence += 1;
         let queue = match target {
             Target::Timer { .. } => &mut self.timer_events,
@@ -191,7 +208,10 @@ impl Engine {
     }
 
     /// A timer was cancelled before it fired.
-    pub(crate) fn timer_cancelled(&mut self) {
+    pub(crate) fn timer_cancelled(&mut self, slot: u32, generation: u32) {
+        if !self.scheduler.is_timed() {
+            return self.scheduler.forget_one(What::Event(Target::Timer { slot, generation }));
+        }
         self.cancelled_timers += 1;
         if self.cancelled_timers * 2 > self.timer_events.len() + 32 {
             let timers = &self.timers;
@@ -206,7 +226,7 @@ impl Engine {
     }
 
     /// Takes the earliest event of both queues.
-    fn pop_event(&mut self) -> Option<(u64, Target)> {
+    pub(crate) fn pop_event(&mut self) -> Option<(u64, Target)> {
         match (self.events.peek(), self.timer_events.peek()) {
             (Some(event), Some(timer)) if timer < event => self.timer_events.pop(),
             (None, Some(_)) => self.timer_events.pop(),
@@ -252,33 +272,23 @@ impl Engine {
         }
     }
 
-    /// The next thing to do: a ready task if there is one, else the earliest event.
+    /// The next thing to do: a ready task if there is one, else the earliest event; or whatever the
+    /// rule of the schedule says.
     pub(crate) fn next(&mut self) -> Action {
         if self.halted {
             return Action::Halted;
         }
+        self.mix_in_ready_tasks();
         while !self.ready.is_empty() {
             let slot = self.take_ready();
-            let task = &mut self.tasks[slot as usize];
-            let process = &mut self.processes[usize::from(task.process.0)];
-            if process.stalled_until_ns > self.now_ns {
-                process.parked.push(slot);
-                continue;
+            if let Some(action) = self.poll_task(slot) {
+                return action;
             }
-            task.queued = false;
-            // The waker is lent to the poll and comes back with the future: no reference counting.
-            let (Some(future), Some(waker)) = (task.future.take(), task.waker.take()) else {
-                continue;
-            };
-            self.current = task.process;
-            self.steps += 1;
-            if self.steps > self.step_limit {
-                (task.future, task.waker) = (Some(future), Some(waker));
-                return Action::StepLimit;
-            }
-            return Action::Poll { slot, future, waker };
         }
         self.current = ProcessId::WORLD;
+        if !self.scheduler.is_timed() {
+            return self.next_pending();
+        }
         match self.pop_event() {
             None => Action::Deadlock,
             Some((at_ns, _)) if at_ns > self.time_limit_ns => Action::TimeLimit,
@@ -287,6 +297,27 @@ impl Engine {
                 self.dispatch(target)
             }
         }
+    }
+
+    /// Has a ready task polled; `None` if it has to wait for the end of a stall.
+    #[inline]
+    pub(crate) fn poll_task(&mut self, slot: u32) -> Option<Action> {
+        let task = &mut self.tasks[slot as usize];
+        let process = &mut self.processes[usize::from(task.process.0)];
+        if process.stalled_until_ns > self.now_ns {
+            process.parked.push(slot);
+            return None;
+        }
+        task.queued = false;
+        // The waker is lent to the poll and comes back with the future: no reference counting.
+        let (future, waker) = (task.future.take()?, task.waker.take()?);
+        self.current = task.process;
+        self.steps += 1;
+        if self.steps > self.step_limit {
+            (task.future, task.waker) = (Some(future), Some(waker));
+            return Some(Action::StepLimit);
+        }
+        Some(Action::Poll { slot, future, waker })
     }
 
     /// Which of several ready tasks runs next is a decision of the world.
@@ -299,7 +330,7 @@ impl Engine {
         self.ready.swap_remove(index as usize)
     }
 
-    fn dispatch(&mut self, target: Target) -> Action {
+    pub(crate) fn dispatch(&mut self, target: Target) -> Action {
         match target {
             Target::Timer { slot, generation } => {
                 let timer = &mut self.timers[slot as usize];
@@ -360,6 +391,8 @@ impl Engine {
             // only after that, so the queue entry is removed here.
             task.queued = false;
             self.ready.retain(|&ready| ready != slot);
+            self.scheduler
+                .forget(|what| matches!(what, What::Task { slot: of, .. } if *of == slot));
             let parked = &mut self.processes[usize::from(task.process.0)].parked;
             parked.retain(|&parked| parked != slot);
             self.free_tasks.push(slot);
@@ -393,7 +426,7 @@ impl Engine {
         if until_ns > process.stalled_until_ns {
             process.stalled_until_ns = until_ns;
             self.emit(id, Kind::Stall, (0, for_ns, 0), String::new);
-            self.schedule(until_ns, Target::Resume(id));
+            self.schedule(until_ns, Target::Resume(id), || Footprint::local(id));
         }
     }
 

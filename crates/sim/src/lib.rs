@@ -19,6 +19,7 @@
 //! | `process` | processes and their clocks |
 //! | `engine`, `task`, `timer`, `queue` | the executor |
 //! | `run` | the loop, limits and outcomes |
+//! | `schedule` | orders of events other than by time |
 //! | `step` | named steps, aimed faults, the `tracing` subscriber |
 //! | `label` | names counted in every world |
 //! | [`trace`] | events, fingerprint, export |
@@ -31,6 +32,7 @@ mod label;
 mod process;
 mod queue;
 mod run;
+mod schedule;
 mod step;
 mod task;
 mod timer;
@@ -44,6 +46,7 @@ pub use choice::{ChoiceKey, DRAW_WORDS, Draw, Fresh, Site, Source, scale};
 pub use engine::{Device, DeviceId};
 pub use process::{Admission, Clock, ProcessId, ProcessName};
 pub use run::{Config, Limits, Outcome, run};
+pub use schedule::{Access, EVERY_OBJECT, Footprint, Interest, Order, Schedule, Tasks};
 pub use step::{Aim, AimAt, StepSubscriber, Strike, aim, step};
 pub use task::{Crashed, JoinHandle};
 pub use timer::{Sleep, sleep};

@@ -6,6 +6,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::engine::{self, Target};
+use crate::schedule::Footprint;
 
 /// A place for one timer. Slots are reused; the generation tells a cancelled timer from a new one.
 #[derive(Debug, Default)]
@@ -46,7 +47,8 @@ impl Future for Sleep {
                 engine.timers[slot as usize].fired = false;
                 let clock = engine.processes[usize::from(engine.current.0)].clock;
                 let at_ns = engine.now_ns.saturating_add(clock.virtual_ns(duration));
-                engine.schedule(at_ns, Target::Timer { slot, generation });
+                let footprint = Footprint::local(engine.current);
+                engine.schedule(at_ns, Target::Timer { slot, generation }, || footprint);
                 self.timer = Some((slot, generation));
                 Poll::Pending
             }
@@ -79,7 +81,7 @@ impl Drop for Sleep {
             let (fired, waker) = (timer.fired, timer.waker.take());
             engine.free_timers.push(slot);
             if !fired {
-                engine.timer_cancelled();
+                engine.timer_cancelled(slot, generation);
             }
             waker
         });

@@ -6,7 +6,7 @@
 
 use std::task::Waker;
 
-use sim::{Admission, Device, ProcessId, Site};
+use sim::{Access, Admission, Device, EVERY_OBJECT, Footprint, ProcessId, Site};
 
 use super::request::{Failure, Reply, Request};
 use super::{BodyDamage, DecidedFault, Shared, State, lock};
@@ -104,6 +104,23 @@ impl Flight {
     pub(super) fn object(&self) -> u32 {
         // Events number objects from 1; 0 means none.
         self.request.name().map_or(0, |name| name.number() + 1)
+    }
+
+    /// What the next phase touches: the store, when the request reaches it, or its process.
+    fn footprint(&self, phase: Phase) -> Footprint {
+        let at_store = matches!(phase, Phase::Arrive | Phase::ArriveAgain | Phase::Land);
+        let access = match self.request {
+            _ if !at_store => Access::Local,
+            Request::Read { .. } | Request::List { .. } => Access::Read,
+            _ => Access::Write,
+        };
+        let object = match &self.request {
+            // A batch of several is an event at each of them.
+            Request::DeleteBatch { names } if names.len() > 1 => EVERY_OBJECT,
+            Request::List { .. } => EVERY_OBJECT,
+            _ => self.object(),
+        };
+        Footprint { process: self.process, object, access }
     }
 
     pub(super) fn is_awaited(&self) -> bool {
@@ -231,8 +248,10 @@ impl State {
 
     pub(super) fn schedule(&mut self, slot: u32, phase: Phase, at_ns: u64) {
         if let Some(device) = self.device {
-            self.flights[slot as usize].pending += 1;
-            sim::schedule(at_ns, device, token(slot, phase));
+            let flight = &mut self.flights[slot as usize];
+            flight.pending += 1;
+            let flight = &*flight;
+            sim::schedule_touching(at_ns, device, token(slot, phase), || flight.footprint(phase));
         }
     }
 
