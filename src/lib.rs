@@ -19,6 +19,7 @@ mod meter;
 pub mod panics;
 mod processes;
 pub mod report;
+pub mod strategy;
 pub mod swarm;
 pub mod system;
 pub mod systems;

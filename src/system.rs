@@ -67,6 +67,13 @@ pub trait SystemUnderTest: fmt::Debug + Send + Sync {
         String::new()
     }
 
+    /// How long it waits for what in a world of this tuning, each with a name: time-outs, lifetimes
+    /// of leases. Stalls are given lengths around these.
+    fn timers(&self, tuning: &Tuning) -> Vec<(&'static str, Duration)> {
+        let _ = tuning;
+        Vec::new()
+    }
+
     /// What its operations may cost in a world of this tuning. `None`: requests are not counted.
     fn budget(&self, tuning: &Tuning) -> Option<RequestBudget> {
         let _ = tuning;

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sim::trace::{Keep, Kind, Row};
-use sim::{Limits, Outcome, ProcessId, ProcessName};
+use sim::{Limits, Outcome, ProcessId, ProcessName, Schedule};
 use sim_storage::fault::{FaultKind, FaultPlan};
 use sim_storage::model::{Applied, Observer};
 use sim_storage::{Bounds, Setup, SimStore};
@@ -24,6 +24,7 @@ use sim_storage::{Bounds, Setup, SimStore};
 use crate::checkers::{CheckCounts, Finding, Judge, Rule};
 use crate::meter::{Account, DamagedBodies, Metered};
 use crate::processes::{Slot, last_words, supervise};
+use crate::strategy::Strategy;
 use crate::swarm::{Judging, SwarmOptions, WorldOptions, draw_world};
 use crate::system::{
     Auditor, OpenContext, OpenError, Session, SharedJudge, Shelf, SystemUnderTest,
@@ -62,6 +63,8 @@ pub enum Verdict {
 pub struct WorldReport {
     /// Its seed.
     pub seed: u64,
+    /// How it looked for trouble.
+    pub strategy: Strategy,
     /// How it ended.
     pub verdict: Verdict,
     /// Requests that left a process.
@@ -269,6 +272,7 @@ fn build(
         Judging::Off => Box::new(Blind),
     };
     store.set_severity(options.severity);
+    sim::set_schedule(options.schedule);
     let auditor: SharedAuditor = Arc::new(Mutex::new(auditor));
     store.watch(Box::new(Watcher { auditor: Arc::clone(&auditor), judge: judge.clone() }));
     let slot = |index| Slot::new(index, &options, system.duties());
@@ -298,6 +302,8 @@ async fn direct(world: Rc<World>) {
         let _ = supervisor.await;
     }
     world.store.calm();
+    // What must finish in bounded time needs a fair order.
+    sim::set_schedule(Schedule::TIMED);
     world.enter(Phase::Quiet);
     let calm_at_ns = sim::end_process_faults();
     sim::sleep(Duration::from_nanos(calm_at_ns - sim::now_ns())).await;
@@ -365,8 +371,10 @@ fn report(
                 format!("{}\n{}: {system}", world.options.describe(), world.system.name());
         }
     }
+    let strategy = world.map_or(Strategy::Timed, |world| world.options.strategy);
     WorldReport {
         seed,
+        strategy,
         verdict,
         requests,
         operations: world.map_or(0, |world| world.operations.get()),

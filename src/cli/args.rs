@@ -9,6 +9,7 @@ use sim::trace::Filter;
 use sim_storage::profile::Profile;
 
 use super::failure::UsageError;
+use crate::strategy::Strategy;
 use crate::swarm::{Faults, Judging, SwarmOptions, Workloads};
 use crate::system::SystemUnderTest;
 
@@ -83,6 +84,9 @@ pub struct WorldArgs {
     /// Leave out read-modify-write and scan.
     #[arg(long)]
     pub no_enhanced_workloads: bool,
+    /// How worlds look for trouble.
+    #[arg(long, value_enum, default_value_t = StrategyArg::Portfolio)]
+    pub strategy: StrategyArg,
     /// Operations in each world; by default each seed draws a number.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub operations: Option<u32>,
@@ -103,6 +107,41 @@ impl ProfileArg {
         match self {
             ProfileArg::Swarm => "swarm",
             ProfileArg::Calm => "calm",
+        }
+    }
+}
+
+/// How worlds look for trouble.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum StrategyArg {
+    /// Each seed draws one of those below.
+    #[default]
+    Portfolio,
+    /// The earliest event first, with the whole swarm of faults.
+    Timed,
+    /// Any pending event within a window, each with the same probability.
+    Walk,
+    /// Probabilistic concurrency testing: processes have priorities, which change a few times.
+    Pct,
+    /// Partial order sampling: events have priorities, drawn anew where they race.
+    Pos,
+    /// Selectively uniform random walk: every interleaving of the events of interest alike.
+    Surw,
+    /// A calm world with one or two stalls at named steps, as long as the timers of the system.
+    Stall,
+}
+
+impl StrategyArg {
+    /// The strategy; `None` if each seed draws its own.
+    fn strategy(self) -> Option<Strategy> {
+        match self {
+            StrategyArg::Portfolio => None,
+            StrategyArg::Timed => Some(Strategy::Timed),
+            StrategyArg::Walk => Some(Strategy::Walk),
+            StrategyArg::Pct => Some(Strategy::Pct),
+            StrategyArg::Pos => Some(Strategy::Pos),
+            StrategyArg::Surw => Some(Strategy::Surw),
+            StrategyArg::Stall => Some(Strategy::Stall),
         }
     }
 }
@@ -226,6 +265,7 @@ impl WorldArgs {
             operations: self.operations,
             judging: Judging::On,
             without: None,
+            strategy: self.strategy.strategy(),
         };
         let profile = if calm { ProfileArg::Calm } else { self.profile };
         let store = self.store.clone().unwrap_or_else(|| String::from("drawn"));
@@ -278,6 +318,9 @@ impl WorldArgs {
         }
         if self.no_enhanced_workloads {
             add(String::from("--no-enhanced-workloads"));
+        }
+        if let Some(strategy) = self.strategy.strategy() {
+            add(format!("--strategy {}", strategy.name()));
         }
         if let Some(operations) = self.operations {
             add(format!("--operations {operations}"));

@@ -217,6 +217,7 @@ mod tests {
     fn report(virtual_ns: u64, fingerprint: u64, timeouts: u32) -> WorldReport {
         WorldReport {
             seed: 1,
+            strategy: crate::strategy::Strategy::Timed,
             verdict: Verdict::Pass,
             requests: 10,
             operations: 5,

@@ -2,11 +2,11 @@
 
 use std::rc::Rc;
 
-use sim::{Aim, ProcessId};
+use sim::{Aim, ProcessId, Victim};
 use sim_storage::Outage;
 
 use super::slot::keep_alive;
-use crate::swarm::{Blow, PlannedBlow};
+use crate::swarm::{Blow, PlannedBlow, Struck};
 use crate::world::World;
 
 /// Process `process` of slot `index` begins operation `number`: the blows planned for that moment
@@ -38,8 +38,12 @@ fn strike(world: &Rc<World>, index: usize, planned: &PlannedBlow, process: Proce
             sim::fault(process, "fault.stall", 0, 0);
             sim::stall(process, *duration);
         }
-        Blow::AtStep { at, after, strike } => {
-            sim::aim(Aim { process, at: at.clone(), after: *after, strike: *strike });
+        Blow::AtStep { struck, at, after, strike } => {
+            let victim = match struck {
+                Struck::Slot => Victim::Process(process),
+                Struck::Whoever => Victim::Whoever,
+            };
+            sim::aim(Aim { victim, at: at.clone(), after: *after, strike: *strike });
         }
         Blow::Twin => {
             sim::fault(process, "fault.twin", 0, 0);

@@ -26,6 +26,12 @@ pub(crate) enum Work {
     Duty(usize),
 }
 
+/// How many rounds a duty is expected to do; the true number follows from how long clients take.
+const ROUNDS_OF_A_DUTY: u32 = 12;
+
+/// Requests of an operation, or of a round of a duty, on average.
+const REQUESTS_OF_A_ROUND: u32 = 3;
+
 /// State of one slot.
 pub(crate) struct Slot {
     pub(crate) name: ProcessName,
@@ -78,6 +84,15 @@ impl Slot {
         number
     }
 
+    /// About how many requests this slot still has to make.
+    fn requests_ahead(&self) -> u32 {
+        let rounds = match self.work {
+            Work::Clients => self.operations.saturating_sub(self.begun.get()),
+            Work::Duty(_) => ROUNDS_OF_A_DUTY,
+        };
+        rounds.saturating_mul(REQUESTS_OF_A_ROUND)
+    }
+
     /// Whether all operations of its clients are begun.
     pub(crate) fn is_done(&self) -> bool {
         self.begun.get() >= self.operations
@@ -114,6 +129,7 @@ pub(crate) async fn supervise(world: Rc<World>, index: usize) {
 pub(crate) async fn keep_alive(world: Rc<World>, index: usize, name: ProcessName) {
     let slot = &world.slots[index];
     let process = sim::add_process(name);
+    sim::expect_events(process, slot.requests_ahead());
     slot.processes.borrow_mut().push((process, None));
     loop {
         let life = sim::spawn_on(process, live(Rc::clone(&world), index, process));

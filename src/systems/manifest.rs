@@ -261,6 +261,19 @@ impl SystemUnderTest for ManifestSystem {
         )
     }
 
+    fn timers(&self, tuning: &Tuning) -> Vec<(&'static str, Duration)> {
+        let options = self.options(tuning);
+        vec![
+            ("attempt", options.attempt_timeout),
+            ("commit", options.commit_deadline),
+            ("read", options.read_deadline),
+            ("pin", options.pin_ttl),
+            // A pin may be renewed late by this much before it lapses.
+            ("renewal", options.pin_ttl / 3),
+            ("backoff", options.backoff_max),
+        ]
+    }
+
     fn open(&self, context: OpenContext) -> Opening {
         let options = self.options(&context.tuning);
         let habits = Self::habits(&context.tuning);

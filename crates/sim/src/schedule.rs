@@ -17,6 +17,9 @@
 //!   longer, a timer whose process was not scheduled, both of which every real system shows.
 //! * **One clock drives all.** Processes that compare durations on their monotonic clocks compare
 //!   the same virtual time, whatever the order.
+//! * **A timer does not overtake its own process.** It may come before or after whatever befalls
+//!   others; but what is due at its own process earlier comes first. Otherwise every wait would be
+//!   cut short: nobody would ever see a reply before its time-out.
 //! * **The window.** What is pending may be overtaken only by events within the window after it.
 //!   Otherwise the clock would jump to the farthest deadline and everything would time out. It
 //!   follows that nothing happens later than one window after its time: by the rule, the clock is
@@ -59,12 +62,15 @@ pub struct Schedule {
     pub window: Duration,
     /// Where tasks that are ready to run stand.
     pub tasks: Tasks,
+    /// For how many choices; after that the order is by time. A run in which everybody is always
+    /// late may never get anywhere, and what it could show it shows early.
+    pub steps: u64,
 }
 
 impl Schedule {
     /// The earliest event first.
     pub const TIMED: Schedule =
-        Schedule { order: Order::Timed, window: Duration::ZERO, tasks: Tasks::First };
+        Schedule { order: Order::Timed, window: Duration::ZERO, tasks: Tasks::First, steps: 0 };
 }
 
 /// By what rule the next event is chosen.
@@ -78,12 +84,11 @@ pub enum Order {
     /// Probabilistic concurrency testing: one of the process with the highest priority. Priorities
     /// are random and stay, but for `depth - 1` points of the run at which the process that has
     /// just run falls below all others. A bug that needs `depth` ordering constraints among `n`
-    /// processes and `k` steps is found with probability at least `1 / (n * k^(depth - 1))`.
+    /// processes and [`Schedule::steps`] `k` is found with probability at least
+    /// `1 / (n * k^(depth - 1))`.
     Pct {
         /// How many ordering constraints the bugs that are looked for need, from 1.
         depth: u32,
-        /// How many steps the run is expected to have.
-        steps: u64,
     },
     /// Partial order sampling: every pending event has a random priority, the highest happens, and
     /// those that race with it are given new ones.
@@ -167,10 +172,13 @@ pub(crate) struct Scheduler {
     rule: Rule,
     tasks: Tasks,
     window_ns: u64,
+    steps_left: u64,
     /// In the order in which they were added.
     pool: Vec<Pending>,
     /// Places of the pool that may happen next; kept for its memory.
     candidates: Vec<u32>,
+    /// By process: when the first thing of it is due; kept for its memory.
+    first_ns: Vec<u64>,
     /// By process: how many events of interest it has ahead.
     expected: Vec<u32>,
 }
@@ -181,8 +189,10 @@ impl Scheduler {
             rule: Rule::Timed,
             tasks: Tasks::First,
             window_ns: 0,
+            steps_left: 0,
             pool: Vec::new(),
             candidates: Vec::new(),
+            first_ns: Vec::new(),
             expected: Vec::new(),
         }
     }
@@ -208,10 +218,11 @@ impl Scheduler {
     fn set(&mut self, schedule: Schedule) {
         self.window_ns = u64::try_from(schedule.window.as_nanos()).unwrap_or(u64::MAX);
         self.tasks = schedule.tasks;
+        self.steps_left = schedule.steps;
         self.rule = match schedule.order {
             Order::Timed => Rule::Timed,
             Order::Walk => Rule::Walk,
-            Order::Pct { depth, steps } => Rule::Pct(Pct::new(depth, steps)),
+            Order::Pct { depth } => Rule::Pct(Pct::new(depth, schedule.steps)),
             Order::Pos => Rule::Pos(Pos),
             Order::Surw { interest } => Rule::Surw(Surw::new(interest)),
         };
@@ -238,12 +249,8 @@ impl Scheduler {
 
     /// Takes out what happens next.
     fn take(&mut self, chooser: &mut Chooser<'_>) -> Option<Pending> {
-        let earliest_ns = self.pool.iter().map(|pending| pending.at_ns).min()?;
-        let horizon_ns = earliest_ns.saturating_add(self.window_ns);
-        self.candidates.clear();
-        let within = |(_, pending): &(u32, &Pending)| pending.at_ns <= horizon_ns;
-        let places = (0..).zip(&self.pool).filter(within).map(|(place, _)| place);
-        self.candidates.extend(places);
+        self.find_candidates()?;
+        self.steps_left = self.steps_left.saturating_sub(1);
         let (pool, candidates) = (&mut self.pool, self.candidates.as_slice());
         let place = match &mut self.rule {
             Rule::Timed | Rule::Walk => candidates[chooser.one_of(candidates.len())],
@@ -253,6 +260,29 @@ impl Scheduler {
         };
         // Not swapped with the last one: the others keep their order.
         Some(self.pool.remove(place as usize))
+    }
+
+    /// Finds what may happen next. `None` if nothing is pending.
+    fn find_candidates(&mut self) -> Option<()> {
+        self.first_ns.fill(u64::MAX);
+        for pending in &self.pool {
+            let process = usize::from(pending.footprint.process.0);
+            if self.first_ns.len() <= process {
+                self.first_ns.resize(process + 1, u64::MAX);
+            }
+            self.first_ns[process] = self.first_ns[process].min(pending.at_ns);
+        }
+        let earliest_ns = self.first_ns.iter().copied().min().filter(|&at_ns| at_ns < u64::MAX)?;
+        let horizon_ns = earliest_ns.saturating_add(self.window_ns);
+        self.candidates.clear();
+        for (place, pending) in (0..).zip(&self.pool) {
+            let keeps_its_place = matches!(pending.what, What::Event(Target::Timer { .. }))
+                && pending.at_ns > self.first_ns[usize::from(pending.footprint.process.0)];
+            if pending.at_ns <= horizon_ns && !keeps_its_place {
+                self.candidates.push(place);
+            }
+        }
+        Some(())
     }
 
     /// Forgets everything of which `dead` says so.

@@ -45,14 +45,32 @@ impl AimAt {
     }
 }
 
+/// Whom an aim is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Victim {
+    /// This process.
+    Process(ProcessId),
+    /// Whichever process comes by, but not the world itself.
+    Whoever,
+}
+
+impl Victim {
+    fn is(self, process: ProcessId) -> bool {
+        match self {
+            Victim::Process(victim) => victim == process,
+            Victim::Whoever => process != ProcessId::WORLD,
+        }
+    }
+}
+
 /// A fault aimed at one process, one step and one occurrence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Aim {
-    /// The process.
-    pub process: ProcessId,
+    /// Whom it strikes.
+    pub victim: Victim,
     /// Where it strikes.
     pub at: AimAt,
-    /// How many such steps the process may pass unharmed before.
+    /// How many such steps are passed unharmed before.
     pub after: u32,
     /// What happens then.
     pub strike: Strike,
@@ -81,7 +99,7 @@ pub fn step(name: &'static str) {
 fn strike(engine: &mut Engine, process: ProcessId, name: &str) {
     let mut due = None;
     engine.aims.retain_mut(|aim| {
-        if aim.process != process || !aim.at.meets(name) {
+        if !aim.victim.is(process) || !aim.at.meets(name) {
             return true;
         }
         if aim.after > 0 || due.is_some() {

@@ -5,7 +5,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use sim::trace::{Keep, Kind};
-use sim::{Aim, AimAt, Clock, Config, Crashed, Limits, Outcome, ProcessId, ProcessName, Strike};
+use sim::{
+    Aim, AimAt, Clock, Config, Crashed, Limits, Outcome, ProcessId, ProcessName, Strike, Victim,
+};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -131,7 +133,7 @@ fn a_stall_strikes_at_the_aimed_step_and_occurrence() {
     let (outcome, _) = run(1, || async {
         let target = process(1);
         sim::aim(Aim {
-            process: target,
+            victim: Victim::Process(target),
             at: AimAt::Step(String::from("commit")),
             after: 1,
             strike: Strike::Stall(MS * 30),
@@ -158,7 +160,7 @@ fn a_crash_at_a_step_lets_nothing_leave_the_process_any_more() {
     let (outcome, _) = run(1, || async {
         let target = process(1);
         sim::aim(Aim {
-            process: target,
+            victim: Victim::Process(target),
             at: AimAt::Step(String::from("put")),
             after: 0,
             strike: Strike::Crash,

@@ -111,7 +111,7 @@ fn run(seed: u64, schedule: Schedule, objects: Objects, events: &[u32]) -> Run {
 }
 
 fn wide(order: Order) -> Schedule {
-    Schedule { order, window: Duration::from_secs(1), tasks: Tasks::First }
+    Schedule { order, window: Duration::from_secs(1), tasks: Tasks::First, steps: 1_000 }
 }
 
 /// How often each interleaving of two chains of two was seen, in 24ths of the runs, rounded.
@@ -171,7 +171,7 @@ fn a_selectively_uniform_walk_weighs_long_processes_more() {
 
 #[test]
 fn priorities_of_depth_one_let_one_process_run_to_its_end() {
-    let order = Order::Pct { depth: 1, steps: 6 };
+    let order = Order::Pct { depth: 1 };
     let mut orders = BTreeMap::new();
     for seed in 0..600 {
         *orders.entry(run(seed, wide(order), Objects::Shared, &[2, 2, 2]).order).or_insert(0) += 1;
@@ -183,10 +183,10 @@ fn priorities_of_depth_one_let_one_process_run_to_its_end() {
 
 #[test]
 fn priorities_of_depth_two_change_once() {
-    let order = Order::Pct { depth: 2, steps: 4 };
+    let schedule = Schedule { steps: 4, ..wide(Order::Pct { depth: 2 }) };
     let mut interrupted = 0;
     for seed in 0..2_000 {
-        let order = run(seed, wide(order), Objects::Shared, &[2, 2]).order;
+        let order = run(seed, schedule, Objects::Shared, &[2, 2]).order;
         // Once the running process falls for good: it never interrupts the other one.
         assert!(!["ABAB", "BABA"].contains(&order.as_str()), "seed {seed}: {order}");
         interrupted += u32::from(order == "ABBA" || order == "BAAB");
@@ -197,8 +197,8 @@ fn priorities_of_depth_two_change_once() {
 
 const ORDERS: [Order; 6] = [
     Order::Walk,
-    Order::Pct { depth: 1, steps: 40 },
-    Order::Pct { depth: 4, steps: 40 },
+    Order::Pct { depth: 1 },
+    Order::Pct { depth: 4 },
     Order::Pos,
     Order::Surw { interest: Interest::Objects },
     Order::Surw { interest: Interest::Object(9) },
@@ -209,7 +209,7 @@ fn nothing_happens_before_its_time_or_later_than_one_window_after_it() {
     for order in ORDERS {
         let mut latest_ns = 0;
         for seed in 0..300 {
-            let schedule = Schedule { order, window: MS * 5, tasks: Tasks::First };
+            let schedule = Schedule { order, window: MS * 5, tasks: Tasks::First, steps: 1_000 };
             let run = run(seed, schedule, Objects::Shared, &[10, 10, 10, 10]);
             // `lateness_ns` is a difference of unsigned numbers: an early event would panic.
             latest_ns = latest_ns.max(run.lateness_ns.into_iter().max().expect("40 events"));
@@ -222,7 +222,8 @@ fn nothing_happens_before_its_time_or_later_than_one_window_after_it() {
 fn a_window_of_nothing_is_the_order_of_time() {
     let timed = run(1, Schedule::TIMED, Objects::Shared, &[5, 4, 3]);
     for order in ORDERS {
-        let schedule = Schedule { order, window: Duration::ZERO, tasks: Tasks::First };
+        let schedule =
+            Schedule { order, window: Duration::ZERO, tasks: Tasks::First, steps: 1_000 };
         let run = run(7, schedule, Objects::Shared, &[5, 4, 3]);
         assert!(run.lateness_ns.iter().all(|&late_ns| late_ns == 0), "{order:?}");
         // Equal times may be taken in any order.
@@ -258,6 +259,21 @@ fn one_decision_can_be_overridden_and_the_rest_drawn_afresh() {
     assert_ne!(afresh(5), afresh(6));
 }
 
+#[test]
+fn after_its_steps_a_schedule_gives_way_to_time() {
+    let schedule = Schedule { steps: 3, ..wide(Order::Pct { depth: 1 }) };
+    let mut orders: Vec<String> =
+        (0..40).map(|seed| run(seed, schedule, Objects::Own, &[3, 3]).order).collect();
+    orders.sort();
+    orders.dedup();
+    // One process runs alone for three events; what is left is in order of time.
+    assert_eq!(orders, ["AAABBB", "BBBAAA"]);
+    let schedule = Schedule { steps: 2, ..schedule };
+    let order = (0..40).map(|seed| run(seed, schedule, Objects::Own, &[3, 3]).order);
+    // B is due again at 6 ms; A, overdue since 1 ms, at 4, 5 and (later scheduled) 6 ms.
+    assert!(order.filter(|order| order.starts_with("BB")).all(|order| order == "BBAABA"));
+}
+
 /// Processes that sleep, wake each other, stall and crash, in every order and with tasks first or
 /// mixed in: everything completes, and a switch back to time in the middle loses nothing. (With a
 /// wider window the fourth worker may be done before the blow that is meant for it falls.)
@@ -266,7 +282,7 @@ fn tasks_timers_stalls_and_crashes_survive_every_order() {
     for order in ORDERS {
         for tasks in [Tasks::First, Tasks::Mixed] {
             for seed in 0..40 {
-                let schedule = Schedule { order, window: MS * 20, tasks };
+                let schedule = Schedule { order, window: MS * 20, tasks, steps: 1_000 };
                 let run = || {
                     let outcome = sim::run(&Config::new(seed), move || busy(schedule));
                     (outcome, sim::fingerprint())

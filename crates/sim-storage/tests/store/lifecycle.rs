@@ -6,7 +6,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use object_store::{ObjectStore, ObjectStoreExt};
-use sim::{Aim, AimAt, Strike};
+use sim::{Aim, AimAt, Strike, Victim};
 use sim_storage::Client;
 
 use crate::world::{MS, path, run, s3};
@@ -68,7 +68,7 @@ fn a_request_of_a_crashed_process_lands_and_nobody_is_told() {
 fn a_stall_before_the_request_keeps_it_back_until_the_stall_ends() {
     run(s3(), |world| async move {
         sim::aim(Aim {
-            process: world.process(0),
+            victim: Victim::Process(world.process(0)),
             at: AimAt::Step("put".to_owned()),
             after: 0,
             strike: Strike::Stall(Duration::from_secs(3)),
@@ -88,7 +88,7 @@ fn a_stall_before_the_request_keeps_it_back_until_the_stall_ends() {
 fn a_crash_before_the_request_keeps_it_back_for_ever() {
     run(s3(), |world| async move {
         sim::aim(Aim {
-            process: world.process(0),
+            victim: Victim::Process(world.process(0)),
             at: AimAt::Step("put".to_owned()),
             after: 0,
             strike: Strike::Crash,

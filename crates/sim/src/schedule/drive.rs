@@ -63,6 +63,10 @@ impl Engine {
     /// The next thing to do, chosen by the rule of the schedule.
     pub(crate) fn next_pending(&mut self) -> Action {
         loop {
+            if self.scheduler.steps_left == 0 {
+                self.set_schedule(Schedule::TIMED);
+                return Action::Nothing;
+            }
             let mut chooser = Chooser { source: &mut self.source, event: self.trace.count() };
             let Some(pending) = self.scheduler.take(&mut chooser) else {
                 return Action::Deadlock;
