@@ -12,11 +12,13 @@
 //! | `faults` | faults of single requests |
 //! | `blows` | what befalls processes and the store as a whole |
 //! | `stalls` | the calm worlds of the strategy `stall` |
+//! | `upkeep` | worlds in which upkeep is frequent |
 //! | `words` | the random words behind all that |
 
 mod blows;
 mod faults;
 mod stalls;
+mod upkeep;
 mod words;
 
 use std::sync::Arc;
@@ -236,6 +238,10 @@ pub fn draw_world(seed: u64, system: &dyn SystemUnderTest, swarm: &SwarmOptions)
         strategy,
         schedule: strategy.schedule(&mut search, typical, total),
     };
+    // Before the blows, which are dealt out to all processes.
+    if strategy != Strategy::Timed && strategy != Strategy::Stall && search.chance(75) {
+        upkeep::frequent_upkeep(&mut search, &mut world, system);
+    }
     if swarm.faults == Faults::Drawn {
         if options.chance(84) {
             world.rates = draw_rates(&mut options);

@@ -12,13 +12,14 @@ use sim_storage::fault::FaultRates;
 
 use super::blows::{Blow, PlannedBlow, Struck};
 use super::faults::draw_rates;
+use super::upkeep::frequent_upkeep;
 use super::words::Words;
 use super::{WorldOptions, faults};
 use crate::system::{MarkInfo, Rarity, SystemUnderTest};
 
 /// Lengths of stalls in percent of a timer: before it, just before and just after it, and well
 /// after it.
-const PERCENT_OF_A_TIMER: [u32; 8] = [50, 80, 95, 105, 120, 150, 220, 400];
+const PERCENT_OF_A_TIMER: [u32; 8] = [50, 90, 110, 130, 160, 220, 300, 450];
 
 /// Makes `world` calm, and plans its stalls.
 pub(super) fn calm_with_stalls(
@@ -27,8 +28,8 @@ pub(super) fn calm_with_stalls(
     system: &dyn SystemUnderTest,
 ) {
     world.give_up_ppm = 0;
-    world.rates = if words.chance(25) { one_kind(words) } else { FaultRates::none() };
-    serve_every_duty(words, world, system);
+    world.rates = if words.chance(50) { one_kind(words) } else { FaultRates::none() };
+    frequent_upkeep(words, world, system);
     let timers = timers(world, system);
     let steps: Vec<&str> = system
         .marks()
@@ -38,18 +39,19 @@ pub(super) fn calm_with_stalls(
         .collect();
     world.blows.clear();
     for _ in 0..words.between(1, 2) {
-        let strike = match words.chance(85) {
-            true => Strike::Stall(length(words, &timers)),
-            false => Strike::Crash,
-        };
-        let at = match steps.is_empty() || words.chance(15) {
-            true => AimAt::AnyStep,
-            false => AimAt::Step((*words.pick(&steps)).to_owned()),
-        };
+        let at = aim_at(words, &steps);
         let struck = if words.chance(75) { Struck::Whoever } else { Struck::Slot };
-        let blow = Blow::AtStep { struck, at, after: words.spread(1, 16) - 1, strike };
-        let planned = plan(words, world, blow);
-        world.blows.push(planned);
+        let stalls = words.chance(70);
+        for _ in 0..*words.pick(&[1, 1, 2, 4]) {
+            let strike = match stalls {
+                true => Strike::Stall(length(words, &timers)),
+                false => Strike::Crash,
+            };
+            let after = words.spread(1, 32) - 1;
+            let blow = Blow::AtStep { struck, at: at.clone(), after, strike };
+            let planned = plan(words, world, blow);
+            world.blows.push(planned);
+        }
     }
     if words.chance(25) {
         let planned = plan(words, world, Blow::Twin);
@@ -60,6 +62,20 @@ pub(super) fn calm_with_stalls(
         let planned = plan(words, world, Blow::Crash { restart_after });
         world.blows.push(planned);
     }
+}
+
+/// A step by its name, any step of one operation, or any step at all. There are many more names
+/// than operations, so operations bring those together that a name would miss.
+fn aim_at(words: &mut Words, steps: &[&str]) -> AimAt {
+    if steps.is_empty() || words.chance(10) {
+        return AimAt::AnyStep;
+    }
+    if words.chance(50) {
+        return AimAt::Step((*words.pick(steps)).to_owned());
+    }
+    let mut operations: Vec<&str> = steps.iter().map(|step| sim::operation_of(step)).collect();
+    operations.dedup();
+    AimAt::Operation((*words.pick(&operations)).to_owned())
 }
 
 /// A blow at an operation of a slot, early rather than late: an aim needs time to be reached.
@@ -83,16 +99,6 @@ fn one_kind(words: &mut Words) -> FaultRates {
             FaultRates::none().with(kind, drawn.rate(kind))
         }
     }
-}
-
-/// A stall hurts only where somebody else goes on: duties without a process get one, mostly.
-fn serve_every_duty(words: &mut Words, world: &mut WorldOptions, system: &dyn SystemUnderTest) {
-    for duty in 0..system.duties().len() {
-        if !world.duties.contains(&duty) && words.chance(80) {
-            world.duties.push(duty);
-        }
-    }
-    world.duties.sort_unstable();
 }
 
 /// The times that somebody waits for something in this world.

@@ -47,6 +47,6 @@ pub use engine::{Device, DeviceId};
 pub use process::{Admission, Clock, ProcessId, ProcessName};
 pub use run::{Config, Limits, Outcome, run};
 pub use schedule::{Access, EVERY_OBJECT, Footprint, Interest, Order, Schedule, Tasks};
-pub use step::{Aim, AimAt, StepSubscriber, Strike, Victim, aim, step};
+pub use step::{Aim, AimAt, StepSubscriber, Strike, Victim, aim, operation_of, step};
 pub use task::{Crashed, JoinHandle};
 pub use timer::{Sleep, sleep};

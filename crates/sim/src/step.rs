@@ -32,6 +32,8 @@ pub enum Strike {
 pub enum AimAt {
     /// The step of this name.
     Step(String),
+    /// A step of this operation: `commit` stands for `commit.put_head` and all its like.
+    Operation(String),
     /// Whatever step the process reaches.
     AnyStep,
 }
@@ -40,9 +42,16 @@ impl AimAt {
     fn meets(&self, step: &str) -> bool {
         match self {
             AimAt::Step(name) => name == step,
+            AimAt::Operation(name) => operation_of(step) == name,
             AimAt::AnyStep => true,
         }
     }
+}
+
+/// The part of a step's name before its first dot.
+#[must_use]
+pub fn operation_of(step: &str) -> &str {
+    step.split_once('.').map_or(step, |(operation, _)| operation)
 }
 
 /// Whom an aim is for.
