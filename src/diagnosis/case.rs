@@ -158,37 +158,31 @@ impl<'a> Case<'a> {
         None
     }
 
-    /// Unpublished work that another process, or an earlier life of this one, had left and that
-    /// the process took up: when it was written, and when it was read.
+    /// Unpublished work that another process, or an earlier life of this one, had left and from
+    /// which the process made what is wrong: when it was written, and when it was read. What the
+    /// process read last of that kind is what it began with.
     pub(super) fn work_taken_up(&self) -> Option<Proof> {
-        self.own().filter(|row| row.kind == Kind::Reply && row.b == 200).find_map(|read| {
-            let name = get_name(&read.detail)?;
-            let mut kin = self.objects_named(&self.finding.what);
-            if is_root(name)
-                || self.is_published(read)
-                || !kin.any(|other| same_folder(other, name))
-            {
-                return None;
-            }
-            if self.rows.iter().any(|row| row.a == read.a && is_fault(row, &DAMAGE)) {
-                return None;
-            }
-            let written = self.rows.iter().find(|row| {
-                row.kind == Kind::Apply
-                    && row.object == read.object
-                    && row.b == 200
-                    && is_write(&row.detail)
-            })?;
-            let crashed = self.rows.iter().find(|row| {
-                row.kind == Kind::Crash
-                    && row.process == written.process
-                    && (written.event..read.event).contains(&row.event)
-            });
-            let left = crashed.is_some() || written.process != self.process;
-            left.then(|| {
-                let crash = crashed.map(|row| row.event);
-                [Some(written.event), crash, Some(read.event)].into_iter().flatten().collect()
+        let kin = self.objects();
+        let read = self.own().find(|row| {
+            let name = (row.kind == Kind::Reply && row.b == 200).then(|| get_name(&row.detail));
+            name.flatten().is_some_and(|name| {
+                !is_root(name) && kin.iter().any(|other| same_folder(other, name))
             })
+        })?;
+        let is_damaged = self.rows.iter().any(|row| row.a == read.a && is_fault(row, &DAMAGE));
+        if self.is_published(read) || is_damaged {
+            return None;
+        }
+        let written = self.life_of(get_name(&read.detail)?).next()?;
+        let crashed = self.rows.iter().find(|row| {
+            row.kind == Kind::Crash
+                && row.process == written.process
+                && (written.event..read.event).contains(&row.event)
+        });
+        let left = crashed.is_some() || written.process != self.process;
+        left.then(|| {
+            let crash = crashed.map(|row| row.event);
+            [Some(written.event), crash, Some(read.event)].into_iter().flatten().collect()
         })
     }
 
@@ -223,14 +217,6 @@ impl<'a> Case<'a> {
         get_name(&row.detail)
             .and_then(|name| self.publications.get(name))
             .is_some_and(|event| *event <= row.event)
-    }
-
-    /// The published objects that a sentence names.
-    fn objects_named(&self, sentence: &'a str) -> impl Iterator<Item = &'a str> + use<'a> {
-        let names = self.publications.keys();
-        names.map(String::as_str).filter(move |name| {
-            name.split_once('/').is_some_and(|(_, name)| sentence.contains(name))
-        })
     }
 
     /// A pin that nobody renews any more, that is listed again and again while nothing else is left
