@@ -114,14 +114,13 @@ impl Attempt {
             match filling.fit(&mut state.ready, work.encoded_len) {
                 #[cfg(feature = "planted-bugs")]
                 Fit::Yes if inner.bugs.is(PlantedBug::TornBatch) => {
-                    let mut work = work;
-                    let first = work.tear(&mut state);
-                    let Some(first) = first else {
-                        filling.push(&state.index, work);
+                    let mut rest = work;
+                    let Some(first) = rest.tear(&mut state) else {
+                        filling.push(&state.index, rest);
                         continue;
                     };
                     filling.push(&state.index, first);
-                    later.push(work);
+                    later.push(rest);
                     break;
                 }
                 Fit::Yes => filling.push(&state.index, work),
