@@ -17,6 +17,7 @@
 //! that changed nothing, is not counted.
 
 mod arrival;
+mod behaviour;
 mod call;
 mod damage;
 mod flight;
@@ -157,6 +158,7 @@ pub(crate) struct State {
     /// By name: the number of the request to this object that was sent last among those applied.
     newest_applied: Vec<u32>,
     buckets: limit::Buckets,
+    behaviour: behaviour::Behaviour,
     device: Option<DeviceId>,
     /// Counts resets, so that a handle from an earlier world touches nothing.
     epoch: u32,
@@ -195,6 +197,7 @@ impl SimStore {
                 sent: 0,
                 newest_applied: Vec::new(),
                 buckets: limit::Buckets::default(),
+                behaviour: behaviour::Behaviour::default(),
                 device: None,
                 epoch: 0,
                 decided: None,
@@ -219,6 +222,7 @@ impl SimStore {
         state.sent = 0;
         state.newest_applied.clear();
         state.buckets.clear();
+        state.behaviour.clear();
         state.device = Some(device);
         state.epoch = state.epoch.wrapping_add(1);
         state.decided = None;
@@ -283,6 +287,12 @@ impl SimStore {
     /// The faults since [`SimStore::record`], in the order of their decision.
     pub fn take_recorded(&self) -> Vec<DecidedFault> {
         lock(&self.shared).decided.take().unwrap_or_default()
+    }
+
+    /// A hash of what was done to the objects, in the order in which it was done to each of them:
+    /// equal for runs that differ only in latencies and in the order of independent requests.
+    pub fn behaviour(&self) -> u64 {
+        lock(&self.shared).behaviour.print()
     }
 
     /// How many requests this process has sent, or would have sent had it not been cut off.

@@ -120,7 +120,8 @@ impl Trace {
 
 /// Folds one word into a hash: multiply to 128 bits and xor the halves (the step of wyhash, Wang
 /// Yi 2019). Not cryptographic; the same on every platform.
-fn fold(hash: u64, word: u64) -> u64 {
+#[must_use]
+pub fn fold(hash: u64, word: u64) -> u64 {
     let product =
         u128::from(hash ^ 0x9e37_79b9_7f4a_7c15) * u128::from(word ^ 0xd6e8_feb8_6659_fd93);
     (product >> 64) as u64 ^ product as u64

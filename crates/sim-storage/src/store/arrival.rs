@@ -18,7 +18,10 @@ impl State {
         self.note_overtaking(slot);
         let fault = self.flights[slot as usize].decision.fault;
         let outcome = match self.refusal_without_apply(slot, fault) {
-            Some(refusal) => Err(refusal),
+            Some(refusal) => {
+                self.note_refused(slot, refusal.status());
+                Err(refusal)
+            }
             None => self.apply(slot, fault),
         };
         let flight = &mut self.flights[slot as usize];
@@ -99,6 +102,7 @@ impl State {
         if let Ok(Reply::Written(_)) = outcome {
             self.take_token(slot);
         }
+        self.note_applied(slot, &outcome);
         let flight = &self.flights[slot as usize];
         let status = outcome.as_ref().map_or_else(|refusal| refusal.status(), |_| 200);
         self.emit_apply(flight, status);

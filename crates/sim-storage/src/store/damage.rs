@@ -83,6 +83,7 @@ impl State {
         {
             flight.fault_took_effect(FaultKind::LateDelete.label());
             self.emit_apply(flight, 200);
+            self.note_landed(slot);
         }
         None
     }

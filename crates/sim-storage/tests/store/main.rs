@@ -1,5 +1,6 @@
 //! The simulated store as its clients see it: every method, every fault, and determinism.
 
+mod behaviour;
 mod damage;
 mod faults;
 mod latency;
