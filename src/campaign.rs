@@ -11,7 +11,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use sim::trace::Keep;
 
 use crate::checkers::{CheckCounts, Class, Rule};
+use crate::distinct::Distinct;
 use crate::panics;
+use crate::strategy::Strategy;
 use crate::swarm::SwarmOptions;
 use crate::system::SystemUnderTest;
 use crate::world::{Arena, Verdict, WorldReport, run_seed};
@@ -88,6 +90,15 @@ pub struct Reached {
     pub times: u64,
 }
 
+/// What the worlds of one strategy did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Searched {
+    /// How many there were.
+    pub seeds: u64,
+    /// Their behaviours at the store.
+    pub behaviours: Distinct,
+}
+
 /// What a campaign found and did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
@@ -109,6 +120,8 @@ pub struct Summary {
     pub checks: CheckCounts,
     /// Steps, marks and faults.
     pub reached: BTreeMap<&'static str, Reached>,
+    /// What was done by each strategy.
+    pub searched: BTreeMap<Strategy, Searched>,
     /// The seed with the most requests, and their number.
     pub largest: Option<(u64, u64)>,
     /// All fingerprints, folded; equal for equal campaigns.
@@ -120,6 +133,14 @@ impl Summary {
     #[must_use]
     pub fn passed(&self) -> bool {
         self.failures.is_empty()
+    }
+
+    /// The behaviours of all worlds.
+    #[must_use]
+    pub fn behaviours(&self) -> Distinct {
+        let mut all = Distinct::default();
+        self.searched.values().for_each(|searched| all.merge(&searched.behaviours));
+        all
     }
 
     fn add(&mut self, report: &WorldReport) {
@@ -135,6 +156,9 @@ impl Summary {
             reached.seeds += 1;
             reached.times += u64::from(count);
         }
+        let searched = self.searched.entry(report.strategy).or_default();
+        searched.seeds += 1;
+        searched.behaviours.see(report.behaviour);
         self.consider_largest(report.seed, report.requests);
         // Addition of mixed words: the order of the seeds must not matter.
         let mixed =
@@ -177,6 +201,11 @@ impl Summary {
             let reached = self.reached.entry(name).or_default();
             reached.seeds += more.seeds;
             reached.times += more.times;
+        }
+        for (strategy, more) in other.searched {
+            let searched = self.searched.entry(strategy).or_default();
+            searched.seeds += more.seeds;
+            searched.behaviours.merge(&more.behaviours);
         }
         if let Some((seed, requests)) = other.largest {
             self.consider_largest(seed, requests);

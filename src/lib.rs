@@ -13,6 +13,7 @@ pub mod campaign;
 pub mod checkers;
 pub mod cli;
 pub mod diagnosis;
+pub mod distinct;
 pub mod formats;
 pub mod hunt;
 mod meter;

@@ -42,6 +42,8 @@ pub struct Report {
     pub last_seed: u64,
     /// What was done.
     pub work: Work,
+    /// How differently the worlds went.
+    pub search: Search,
     /// Faults that took effect, most frequent first.
     pub faults: Vec<Share>,
     /// Marks.
@@ -83,6 +85,27 @@ pub struct Work {
     pub events: u64,
     /// Virtual seconds.
     pub virtual_seconds: u64,
+}
+
+/// How differently the worlds went.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Search {
+    /// Behaviours at the store that differ in more than latencies and the order of independent
+    /// requests. An estimate above two thousand.
+    pub behaviours: u64,
+    /// The strategies, most seeds first.
+    pub strategies: Vec<Searched>,
+}
+
+/// What the worlds of one strategy did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Searched {
+    /// Its name.
+    pub name: String,
+    /// Seeds.
+    pub seeds: u64,
+    /// Behaviours among them.
+    pub behaviours: u64,
 }
 
 /// In how many seeds something took effect.

@@ -88,6 +88,9 @@ pub struct WorldReport {
     /// Objects that a root has named, with the event at which one first did, if the trace was
     /// asked for.
     pub publications: BTreeMap<String, u64>,
+    /// Hash of what was done to the objects of the store, in its order at each of them; see
+    /// [`SimStore::behaviour`].
+    pub behaviour: u64,
     /// The kept trace, if it was asked for.
     pub trace: Vec<Row>,
     /// What the world was like, if the trace was asked for.
@@ -386,6 +389,7 @@ fn report(
         fingerprint: sim::fingerprint(),
         findings: judge.findings().to_vec(),
         publications: judge.publications().clone(),
+        behaviour: arena.store.behaviour(),
         trace,
         description,
     }

@@ -229,6 +229,7 @@ mod tests {
             fingerprint,
             findings: Vec::new(),
             publications: std::collections::BTreeMap::new(),
+            behaviour: fingerprint,
             trace: Vec::new(),
             description: String::new(),
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::campaign::Watch;
+use crate::campaign::{Summary, Watch};
 use crate::report::short;
 use crate::world::WorldReport;
 
@@ -51,19 +51,23 @@ impl Progress {
     }
 
     /// The campaign is over: says how fast it was.
-    pub(super) fn finish(&self, workers: usize, virtual_seconds: u64) {
+    pub(super) fn finish(&self, workers: usize, summary: &Summary) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
         let seconds = self.began.elapsed().as_secs_f64().max(1e-9);
         let rate = self.seeds as f64 / seconds;
-        let days = virtual_seconds as f64 / 86_400.0 * 3_600.0 / (seconds * workers as f64);
+        let virtual_seconds = summary.virtual_ns as f64 / 1e9;
+        let cores = seconds * workers as f64;
+        let days = virtual_seconds / 86_400.0 * 3_600.0 / cores;
+        let behaviours = summary.behaviours().count() as f64 / cores;
         eprintln!(
-            "  {}/{}   {seconds:.1} s   {} seeds/s   {workers} worker{}   1 core-hour = {days:.0} simulated days",
+            "  {}/{}   {seconds:.1} s   {} seeds/s   {workers} worker{}   1 core-hour = {days:.0} simulated days   {} behaviours per core-second",
             self.seeds,
             self.seeds,
             short(rate as u64),
             if workers == 1 { "" } else { "s" },
+            short(behaviours as u64),
         );
     }
 }

@@ -13,7 +13,8 @@ use super::progress::Progress;
 use crate::campaign::{self, Campaign, Determinism, GroupKey, Summary, Watch, run_one};
 use crate::diagnosis::diagnose;
 use crate::report::{
-    Checks, FailureGroup, Largest, Marks, Report, Share, Story, Work, to_json, to_text,
+    Checks, FailureGroup, Largest, Marks, Report, Search, Searched, Share, Story, Work, to_json,
+    to_text,
 };
 use crate::system::{Rarity, SystemUnderTest};
 use crate::world::{Arena, Verdict, WorldReport};
@@ -53,7 +54,7 @@ pub(super) fn run(
         failed_write: Mutex::default(),
     };
     let summary = campaign::run(&campaign, workers, &watch);
-    watch.progress.finish(workers, (summary.virtual_ns / 1_000_000_000) as u64);
+    watch.progress.finish(workers, &summary);
     watch.print_lines();
     if let Some((path, source)) = watch.failed_write.into_inner().unwrap_or_default() {
         return Err(UsageError::Output { path: path.display().to_string(), source });
@@ -174,6 +175,7 @@ fn report(args: &RunArgs, campaign: &Campaign, chosen: &Chosen, summary: &Summar
             events: summary.events,
             virtual_seconds: (summary.virtual_ns / 1_000_000_000) as u64,
         },
+        search: search(summary),
         faults: faults(summary),
         marks: marks(&*chosen.system, summary),
         checks: Checks {
@@ -189,6 +191,20 @@ fn report(args: &RunArgs, campaign: &Campaign, chosen: &Chosen, summary: &Summar
         failures,
         fingerprint: format!("{:016x}", summary.fingerprint),
     }
+}
+
+fn search(summary: &Summary) -> Search {
+    let mut strategies: Vec<Searched> = summary
+        .searched
+        .iter()
+        .map(|(strategy, searched)| Searched {
+            name: strategy.name().to_owned(),
+            seeds: searched.seeds,
+            behaviours: searched.behaviours.count(),
+        })
+        .collect();
+    strategies.sort_by_key(|searched| std::cmp::Reverse(searched.seeds));
+    Search { behaviours: summary.behaviours().count(), strategies }
 }
 
 fn faults(summary: &Summary) -> Vec<Share> {

@@ -92,6 +92,7 @@ impl Run {
             virtual_ns: 0,
             events: event + 1,
             fingerprint: 0,
+            behaviour: 0,
             findings: vec![finding],
             publications: self.publications,
             trace: self.rows,

@@ -23,6 +23,12 @@ fn passing() -> Report {
             events: 23_000_000,
             virtual_seconds: 90_000,
         },
+        search: Search {
+            behaviours: 9_876,
+            strategies: [("timed", 5_000), ("stall", 3_000), ("walk", 2_000)]
+                .map(|(name, seeds)| Searched { name: name.to_owned(), seeds, behaviours: seeds })
+                .to_vec(),
+        },
         faults: [("reply-lost", 7_400), ("request-lost", 7_300), ("late-apply", 3_100)]
             .map(|(name, seeds)| Share { name: name.to_owned(), seeds, times: 2 * seeds })
             .to_vec(),
@@ -96,6 +102,7 @@ fn a_passing_run_says_what_was_done_and_what_was_never_reached() {
         PASS   10000 seeds, 0 failures
                at 95 % confidence fewer than 3 in 10000 seeds of this profile fail
           work      6.21M store requests   3.10M operations   1.05M commits   234k conflicts   1.23k unknown outcomes
+          behaviours 9.87k distinct   seeds by strategy:  timed 5000  stall 3000  walk 2000
           faults    in % of seeds:  reply-lost 74  request-lost 73  late-apply 31
           reached   38 of 40 marks.  never: commit.landed.  rare, not this time: commit.history_gone
           checks    chain 1.05M   history 4.00M   model reads 3.10M   real time 5.00M   budget 6.00M   serializable 10.0k   progress 10.0k
@@ -129,6 +136,7 @@ fn a_failing_run_tells_one_story_for_each_group() {
 
         15 of 10000 seeds failed, in 1 group
           work      6.21M store requests   3.10M operations   1.05M commits   234k conflicts   1.23k unknown outcomes
+          behaviours 9.87k distinct   seeds by strategy:  timed 5000  stall 3000  walk 2000
           faults    in % of seeds:  reply-lost 74  request-lost 73  late-apply 31
           reached   38 of 40 marks.  never: commit.landed.  rare, not this time: commit.history_gone
           checks    chain 1.05M   history 4.00M   model reads 3.10M   real time 5.00M   budget 6.00M   serializable 10.0k   progress 10.0k
@@ -146,4 +154,6 @@ fn json_carries_every_field_of_the_value() {
     assert_eq!(json["failures"][0]["story"]["causes"][0]["evidence"][1], 8);
     assert_eq!(json["work"]["requests"], 6_210_000);
     assert_eq!(json["marks"]["never"][0], "commit.landed");
+    assert_eq!(json["search"]["behaviours"], 9_876);
+    assert_eq!(json["search"]["strategies"][1]["name"], "stall");
 }

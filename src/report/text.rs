@@ -69,6 +69,15 @@ fn write_work(report: &Report, out: &mut String) -> fmt::Result {
         short(work.conflicts),
         short(work.unknown)
     )?;
+    let strategies = report.search.strategies.iter();
+    let strategies: Vec<String> =
+        strategies.map(|searched| format!("{} {}", searched.name, searched.seeds)).collect();
+    writeln!(
+        out,
+        "  behaviours {} distinct   seeds by strategy:  {}",
+        short(report.search.behaviours),
+        strategies.join("  ")
+    )?;
     let shares: Vec<String> = report
         .faults
         .iter()

@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use common::{
@@ -11,6 +12,7 @@ use common::{
 use manifest_core::{Ambiguity, Error, Options, Status};
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
+use tokio::sync::Notify;
 
 #[tokio::test(start_paused = true)]
 async fn a_the_reply_is_lost_and_the_commit_is_found() {
@@ -56,6 +58,28 @@ async fn b_the_request_is_lost_and_the_same_bytes_go_out_again() {
     put(&manifest, "k", "v").commit().await.expect("committed");
     assert_eq!(store.counts(), (2, 1), "a second PUT after one GET");
     assert_eq!(manifest.head_info().version, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn b_an_answer_that_a_newer_head_has_overtaken_leaves_nothing_open() {
+    let store = TestStore::new();
+    let manifest = create(&store).await;
+    let other = open(&store, 2).await;
+    store.counts();
+    let gate = Arc::new(Notify::new());
+    store.fault(Kind::Put, "head", Fault::Lose);
+    store.fault(Kind::Get, "head", Fault::HoldAnswer(Arc::clone(&gate)));
+    let others = async {
+        // "Not modified" is on its way. Another process commits, and this one hears of it first.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        put(&other, "k", "theirs").commit().await.expect("committed");
+        manifest.read().await.expect("read");
+        gate.notify_one();
+    };
+    let (commit, ()) = tokio::join!(put(&manifest, "k", "ours").commit(), others);
+    assert_eq!(commit.expect("committed").seq, 2);
+    assert_eq!(store.counts(), (3, 2), "lost, theirs and ours; the question and the read");
+    assert_eq!(truth(&store).await, pairs(&[("k", "ours")]));
 }
 
 #[tokio::test(start_paused = true)]

@@ -302,8 +302,9 @@ impl Leader {
         step!(COMMIT_RESOLVE);
         let tag = attempt.base.e_tag.clone();
         match inner.refresh(tag, self.deadline, &mut Parts::default()).await {
-            Ok(HeadAnswer::Same) => Verdict::StillOpen,
-            Ok(HeadAnswer::Installed) => {
+            // "Not modified" may be overtaken: if a strong read of this process saw a newer head
+            // meanwhile, that tells the outcome, and asking once more would cost a request.
+            Ok(HeadAnswer::Same | HeadAnswer::Installed) => {
                 let state = lock(&inner.state);
                 if state.head.header.version <= attempt.base_version {
                     return Verdict::StillOpen;
