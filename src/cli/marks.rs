@@ -60,7 +60,7 @@ pub(super) fn run(
     let workers = workers.map_or(1, NonZeroUsize::get);
     let progress = Progress::new(iterations);
     let summary = campaign::run(&campaign, workers, &progress);
-    progress.finish(workers, (summary.virtual_ns / 1_000_000_000) as u64);
+    progress.finish(workers, &summary);
     let mut marks: Vec<MarkLine> = chosen
         .system
         .marks()
