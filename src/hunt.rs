@@ -16,6 +16,7 @@ use crate::campaign::{Campaign, Determinism, run_one};
 use crate::checkers::{Class, Rule};
 use crate::diagnosis::diagnose;
 use crate::panics;
+use crate::strategy::Strategy;
 use crate::swarm::SwarmOptions;
 use crate::system::SystemUnderTest;
 use crate::world::{Arena, Verdict};
@@ -52,6 +53,8 @@ pub struct Catch {
     pub seed: u64,
     /// Seeds that were run, the failing one included.
     pub seeds: u64,
+    /// The strategy of its world.
+    pub strategy: Strategy,
     /// The rule that was broken; `None` for a panic.
     pub rule: Option<Rule>,
     /// The class that the diagnosis names.
@@ -85,6 +88,7 @@ impl Hunt {
             Catch {
                 seed,
                 seeds: seed - self.first_seed + 1,
+                strategy: report.strategy,
                 rule,
                 class: diagnosis.as_ref().map(|found| found.class),
                 also: diagnosis.map(|found| found.also).unwrap_or_default(),

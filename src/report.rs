@@ -21,7 +21,7 @@ pub use marks::{MarkLine, MarkReport};
 pub use number::{grouped, short};
 pub use story::{CauseLine, Line, Story, row_text};
 pub use text::to_text;
-pub use track::{BugRecord, TrackRecord};
+pub use track::{Alone, BugRecord, TrackRecord};
 
 /// The result of a campaign.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -11,7 +11,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::args::WorldArgs;
 use super::failure::{Exit, UsageError};
 use crate::hunt::{self, Hunt};
-use crate::report::{BugRecord, TrackRecord};
+use crate::report::{Alone, BugRecord, TrackRecord};
+use crate::strategy::Strategy;
+use crate::swarm::SwarmOptions;
 use crate::system::{BugInfo, SystemUnderTest};
 
 /// Seeds between two starts.
@@ -32,6 +34,9 @@ pub struct BugsArgs {
     /// Seeds after which a hunt is given up.
     #[arg(long, value_name = "N", default_value = "10000")]
     pub limit: NonZeroU64,
+    /// Hunt with each strategy alone as well, at most so many seeds each.
+    #[arg(long, value_name = "N")]
+    pub alone: Option<NonZeroU64>,
     /// Threads that hunt; by default one for each processor. What is found does not depend on it.
     #[arg(long, value_name = "N")]
     pub workers: Option<NonZeroUsize>,
@@ -58,15 +63,26 @@ pub(super) fn run(
         return Err(UsageError::SeedOutOfRange { seed: args.seed, iterations: limit });
     }
     let bugs = wanted(args, &*chosen.system)?;
+    let alone: Vec<Strategy> = match args.alone {
+        Some(_) => Strategy::ALL.to_vec(),
+        None => Vec::new(),
+    };
+    let searches = || {
+        let alone = alone.iter().map(|strategy| Some(*strategy));
+        std::iter::once(chosen.swarm.strategy).chain(alone)
+    };
     let mut hunts = Vec::new();
     for bug in &bugs {
         let system = planted(&*chosen.system, bug.name)?;
-        hunts.extend((0..starts as u64).map(|start| Hunt {
-            system: Arc::clone(&system),
-            swarm: chosen.swarm.clone(),
-            first_seed: args.seed + start * APART,
-            limit,
-        }));
+        for (place, strategy) in searches().enumerate() {
+            let limit = if place == 0 { limit } else { args.alone.map_or(limit, NonZeroU64::get) };
+            hunts.extend((0..starts as u64).map(|start| Hunt {
+                system: Arc::clone(&system),
+                swarm: SwarmOptions { strategy, ..chosen.swarm.clone() },
+                first_seed: args.seed + start * APART,
+                limit,
+            }));
+        }
     }
     let workers = args.workers.or_else(|| std::thread::available_parallelism().ok());
     let bar = progress_bar(hunts.len() as u64);
@@ -74,14 +90,25 @@ pub(super) fn run(
         bar.set_position(done as u64);
     });
     bar.finish_and_clear();
-    let records = bugs.iter().zip(outcomes.chunks(starts));
+    let of_a_bug = outcomes.chunks(starts * (1 + alone.len()));
+    let records = bugs.iter().zip(of_a_bug).map(|(bug, outcomes)| {
+        let (whole, each) = outcomes.split_at(starts);
+        let each = alone.iter().zip(each.chunks(starts));
+        let each = each.map(|(strategy, outcomes)| Alone::of(*strategy, outcomes)).collect();
+        BugRecord { alone: each, ..BugRecord::of(bug, whole) }
+    });
     let record = TrackRecord {
         version: env!("CARGO_PKG_VERSION"),
         system: chosen.system.name().to_owned(),
-        search: format!("profile {}, store {}", chosen.profile, chosen.store),
+        search: format!(
+            "profile {}, store {}, strategy {}",
+            chosen.profile,
+            chosen.store,
+            chosen.swarm.strategy.map_or("portfolio", Strategy::name)
+        ),
         starts,
         limit,
-        bugs: records.map(|(bug, outcomes)| BugRecord::of(bug, outcomes)).collect(),
+        bugs: records.collect(),
     };
     tell(args, &record)?;
     Ok(if record.is_complete() { Exit::Pass } else { Exit::Simulator })

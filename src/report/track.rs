@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::hunt::Outcome;
+use crate::strategy::Strategy;
 use crate::system::BugInfo;
 
 /// The record of all hunts.
@@ -45,6 +46,10 @@ pub struct BugRecord {
     pub most: Option<u64>,
     /// CPU time to the first detection in milliseconds, for half of the hunts.
     pub cpu_ms: Option<u64>,
+    /// Strategies of the worlds that found it, and how often.
+    pub found_by: BTreeMap<String, usize>,
+    /// What each strategy does alone; empty if that was not measured.
+    pub alone: Vec<Alone>,
     /// The class that should be said.
     pub class: String,
     /// Detections in which it was said first.
@@ -60,16 +65,40 @@ pub struct BugRecord {
     pub rules: BTreeMap<String, usize>,
 }
 
+/// What one strategy does without the others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Alone {
+    /// The strategy.
+    pub strategy: String,
+    /// Hunts that found the bug.
+    pub found: usize,
+    /// Seeds to the first detection, for half of the hunts.
+    pub median: Option<u64>,
+}
+
+impl Alone {
+    /// What the hunts of a strategy for a bug came to.
+    #[must_use]
+    pub fn of(strategy: Strategy, outcomes: &[Outcome]) -> Self {
+        let seeds = seeds_of(outcomes);
+        let found = seeds.iter().flatten().count();
+        Alone { strategy: strategy.name().to_owned(), found, median: quantile(&seeds, 50) }
+    }
+}
+
+fn seeds_of(outcomes: &[Outcome]) -> Vec<Option<u64>> {
+    outcomes.iter().map(|outcome| outcome.catch.as_ref().map(|catch| catch.seeds)).collect()
+}
+
 impl BugRecord {
     /// What these hunts for a bug came to.
     #[must_use]
     pub fn of(bug: &BugInfo, outcomes: &[Outcome]) -> Self {
         let catches = || outcomes.iter().filter_map(|outcome| outcome.catch.as_ref());
-        let seeds = outcomes.iter().map(|outcome| outcome.catch.as_ref().map(|catch| catch.seeds));
         let cpu = outcomes
             .iter()
             .map(|outcome| outcome.catch.as_ref().map(|_| outcome.cpu.as_millis() as u64));
-        let seeds: Vec<Option<u64>> = seeds.collect();
+        let seeds = seeds_of(outcomes);
         let mut record = BugRecord {
             name: bug.name.to_owned(),
             sentence: bug.sentence.to_owned(),
@@ -78,6 +107,8 @@ impl BugRecord {
             median: quantile(&seeds, 50),
             most: quantile(&seeds, 95),
             cpu_ms: quantile(&cpu.collect::<Vec<_>>(), 50),
+            found_by: BTreeMap::new(),
+            alone: Vec::new(),
             class: bug.class.to_string(),
             right: 0,
             acceptable: 0,
@@ -97,6 +128,7 @@ impl BugRecord {
             record.acceptable += usize::from(right || near);
             let said = said.map_or_else(|| String::from("Panic"), |class| class.to_string());
             *record.said.entry(said).or_default() += 1;
+            *record.found_by.entry(catch.strategy.name().to_owned()).or_default() += 1;
             let rule = catch.rule.map_or_else(|| String::from("Panic"), |rule| rule.name());
             *record.rules.entry(rule).or_default() += 1;
         }
@@ -138,6 +170,25 @@ impl TrackRecord {
         )
     }
 
+    /// For each strategy that was measured alone: the bugs for which it needed the fewest seeds.
+    fn earned(&self) -> Vec<(&str, Vec<&str>)> {
+        let mut earned: Vec<(&str, Vec<&str>)> = Vec::new();
+        for bug in &self.bugs {
+            let best = bug.alone.iter().filter_map(|alone| alone.median).min();
+            for alone in &bug.alone {
+                let place = earned.iter().position(|(name, ..)| *name == alone.strategy);
+                let place = place.unwrap_or_else(|| {
+                    earned.push((&alone.strategy, Vec::new()));
+                    earned.len() - 1
+                });
+                if alone.median.is_some() && alone.median == best {
+                    earned[place].1.push(&bug.name);
+                }
+            }
+        }
+        earned
+    }
+
     /// The record as text. It ends with a line break.
     #[must_use]
     pub fn to_text(&self) -> String {
@@ -166,7 +217,31 @@ impl TrackRecord {
             );
         }
         let _ = writeln!(out, "\n{}", self.totals());
+        if self.bugs.iter().any(|bug| !bug.alone.is_empty()) {
+            self.alone_to_text(width, &mut out);
+        }
         out
+    }
+
+    fn alone_to_text(&self, width: usize, out: &mut String) {
+        let names = || self.bugs[0].alone.iter().map(|alone| &alone.strategy);
+        let _ = write!(out, "\neach strategy alone: seeds to the first detection, median\n\n");
+        let _ = write!(out, "  {:width$}", "bug");
+        names().for_each(|name| {
+            let _ = write!(out, "  {name:>7}");
+        });
+        let _ = writeln!(out);
+        for bug in &self.bugs {
+            let _ = write!(out, "  {:width$}", bug.name);
+            for alone in &bug.alone {
+                let _ = write!(out, "  {:>7}", shown(alone.median));
+            }
+            let _ = writeln!(out);
+        }
+        let _ = writeln!(out);
+        for (name, wins) in self.earned() {
+            let _ = writeln!(out, "  {name} is the soonest for {} bugs", wins.len());
+        }
     }
 
     /// The record as a page.
@@ -206,11 +281,44 @@ impl TrackRecord {
                 rules.join(", ")
             );
         }
+        self.alone_to_markdown(&mut out);
         out.push_str("\n## What they are, and where they were seen\n\n| bug | change | seen in |\n|---|---|---|\n");
         for bug in &self.bugs {
             let _ = writeln!(out, "| `{}` | {} | {} |", bug.name, bug.sentence, bug.origin);
         }
         out
+    }
+}
+
+impl TrackRecord {
+    fn alone_to_markdown(&self, out: &mut String) {
+        let Some(first) = self.bugs.first().filter(|bug| !bug.alone.is_empty()) else { return };
+        out.push_str(
+            "\n## Each strategy alone\n\n\
+             Seeds to the first detection, median over the starts; a dash where fewer than half of \
+             the hunts were successful.\n\n| bug |",
+        );
+        for alone in &first.alone {
+            let _ = write!(out, " {} |", alone.strategy);
+        }
+        out.push_str("\n|---|");
+        first.alone.iter().for_each(|_| out.push_str("---|"));
+        out.push('\n');
+        for bug in &self.bugs {
+            let _ = write!(out, "| `{}` |", bug.name);
+            for alone in &bug.alone {
+                let _ = write!(out, " {} |", shown(alone.median));
+            }
+            out.push('\n');
+        }
+        out.push('\n');
+        for (name, wins) in self.earned() {
+            let _ = writeln!(
+                out,
+                "* `{name}` is the soonest, or among the soonest, for {}.",
+                wins.len()
+            );
+        }
     }
 }
 
