@@ -431,6 +431,16 @@ fn check_cover(directory: &Directory, root: &Root) -> Result<(), Broken> {
         }
         next = segment.last + 1;
     }
+    if !root.tail.is_empty() {
+        let (first, _) = Record::decode(&root.tail).map_err(damaged)?;
+        if first.seq != next {
+            let what = format!(
+                "root {} has commit {} inline where {next} is next",
+                root.version, first.seq
+            );
+            return Err(Broken(Rule::HistoryWhole, what));
+        }
+    }
     if next + u64::from(root.tail_count) != root.next_seq {
         let what = format!(
             "root {} has {} inline commits behind commit {} and says that {} is next",

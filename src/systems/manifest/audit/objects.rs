@@ -1,11 +1,12 @@
 //! The objects beside the root: that they exist while somebody may need them, and do not when
 //! nobody can.
 //!
-//! An object is needed by the root, and by every pinned reader of an earlier root. When a pin
-//! protects its reader is decided here by the store's truth and the world's clock: from the moment
-//! at which it was written while the floor was not above its version, until nine tenths of its
-//! time to live have passed without another write. Clocks in a world differ by less than the
-//! tenth that is left, so no collector that waits long enough is ever accused.
+//! An object is needed by the root, by every earlier root that can still be opened (from the floor
+//! on), and by every pinned reader of one before that. When a pin protects its reader is decided
+//! here by the store's truth and the world's clock: from the moment at which it was written while
+//! the floor was not above its version, until nine tenths of its time to live have passed without
+//! another write. Clocks in a world differ by less than the tenth that is left, so no collector that
+//! waits long enough is ever accused.
 
 use std::collections::BTreeMap;
 
@@ -106,6 +107,12 @@ impl Objects {
         let Some(last) = self.named_until.get(name) else {
             return Ok(());
         };
+        if *last >= floor {
+            let what = format!(
+                "{name} was deleted, which root {last} names, and the floor {floor} says that it can be opened"
+            );
+            return Err(Broken(Rule::PinsHold, what));
+        }
         for (pin, live) in &self.pins {
             if let Some(from) = live.protects(at_ns).filter(|from| from <= last) {
                 let what = format!(

@@ -1,7 +1,7 @@
 //! The objects that folding and pinning write: checkpoint, merged segment, pin.
 
 use bytes::Bytes;
-use twox_hash::XxHash3_128;
+use twox_hash::{XxHash3_128, xxhash3_128};
 
 use super::{
     CheckpointRef, DIGEST_LEN, Fields, ObjectName, Problem, SEGMENT_FIXED_LEN, SegmentRef,
@@ -36,7 +36,7 @@ impl Checkpoint {
         }
         fields.u16()?;
         let len = fields.u64()?;
-        let (_incarnation, chain, _state) = (fields.u128()?, fields.u128()?, fields.u128()?);
+        let (_incarnation, chain, state) = (fields.u128()?, fields.u128()?, fields.u128()?);
         let (hv, upto) = (fields.u64()?, fields.u64()?);
         let (_target, dedup_from) = (fields.u64()?, fields.u64()?);
         let entry_count = fields.u64()?;
@@ -56,6 +56,7 @@ impl Checkpoint {
             return Err("its digest is wrong");
         }
         let mut entries = Vec::new();
+        let mut whole_state = xxhash3_128::Hasher::new();
         for _ in 0..blocks {
             let (offset, block_len, hash) = (fields.u64()? as usize, fields.u32()?, fields.u128()?);
             key(&mut fields)?;
@@ -64,13 +65,18 @@ impl Checkpoint {
             if XxHash3_128::oneshot(block) != hash {
                 return Err("the hash of a block is wrong");
             }
-            let mut block = Fields(&block[..block.len().saturating_sub(4)]);
+            let block = &block[..block.len().saturating_sub(4)];
+            whole_state.write(block);
+            let mut block = Fields(block);
             while !block.0.is_empty() {
                 entries.push((key(&mut block)?, block.u64()?, value(&mut block)?));
             }
         }
         if entries.len() as u64 != entry_count || !entries.is_sorted_by(|a, b| a.0 < b.0) {
             return Err("its entries are not as many as it says, or not sorted");
+        }
+        if whole_state.finish_128() != state {
+            return Err("its state digest is not that of its entries");
         }
         let mut last_commits = Vec::new();
         for _ in 0..writers {
