@@ -118,16 +118,17 @@ const BUDGET: RequestBudget = RequestBudget {
     opening: &[(RootGet, 3), (RootPut, 1)],
     write: &[(RootPut, 1)],
     strong_read: &[(RootGet, 1)],
-    // Renewing the pin; opening a session, again each time that a collector was faster; and
-    // everything that its snapshot consists of, in blocks of a few keys.
-    held_read: &[(OtherPut, 9), (RootGet, 8), (OtherGet, 90)],
+    // Renewing the pin; opening a session, again each time that a collector was faster, which a
+    // slow reader sees many times in a row; and everything that its snapshot consists of, in
+    // blocks of a few keys.
+    held_read: &[(OtherPut, 65), (RootGet, 64), (OtherGet, 90)],
     maintenance: &[FOLD[0], FOLD[1]],
     duties: &[
         // Taking the role, a head to begin with and what it takes to catch up; a saved fold, the
         // checkpoint, all segments; each of them saved once; and the publication.
         &[(RootPut, 2), (RootGet, 2), (OtherGet, 17 + 18), (OtherPut, 17)],
-        // The gate; and a pin of each process that ever lived.
-        &[(RootPut, 1), (OtherGet, 40)],
+        // The gate; and a pin of each process that ever lived, several if its sessions lapsed.
+        &[(RootPut, 1), (OtherGet, 400)],
     ],
     after_failure,
     // A checkpoint and at most 16 segments.

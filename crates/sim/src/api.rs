@@ -128,10 +128,12 @@ pub fn clock(process: ProcessId) -> Clock {
     with(|engine| engine.processes[usize::from(process.0)].clock)
 }
 
-/// Sets the clocks of `process`. Timers that run already keep their time.
+/// Sets the clocks of `process`: the offset of its wall clock, and how fast both go on. What its
+/// monotonic clock shows does not jump, and timers that run already keep their time.
 pub fn set_clock(process: ProcessId, clock: Clock) {
     with(|engine| {
-        engine.processes[usize::from(process.0)].clock = clock;
+        let now_ns = engine.now_ns;
+        engine.processes[usize::from(process.0)].set_clock(now_ns, clock);
         let numbers = (0, clock.wall_offset_ns as u64, clock.drift_ppm as u64);
         engine.emit(process, Kind::ClockStep, numbers, String::new);
     });
@@ -141,8 +143,8 @@ pub fn set_clock(process: ProcessId, clock: Clock) {
 #[must_use]
 pub fn monotonic() -> Duration {
     with(|engine| {
-        let clock = engine.processes[usize::from(engine.current.0)].clock;
-        Duration::from_nanos(clock.monotonic_ns(engine.now_ns))
+        let process = &engine.processes[usize::from(engine.current.0)];
+        Duration::from_nanos(process.monotonic_ns(engine.now_ns))
     })
 }
 

@@ -9,6 +9,7 @@
 //!   store: nobody waits for their replies any more, but they still land.
 //! * Two clocks are kept for each process. The monotonic clock runs `drift` parts per million
 //!   fast or slow. The wall clock is the monotonic clock plus an offset that can be stepped.
+//!   Setting the clocks changes how fast the monotonic clock goes on, never what it shows.
 
 use std::fmt;
 use std::time::Duration;
@@ -62,14 +63,15 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// What the monotonic clock of this process shows at virtual time `now_ns`.
+    /// What a monotonic clock that has always run like this shows at virtual time `now_ns`.
     #[must_use]
     pub fn monotonic_ns(&self, now_ns: u64) -> u64 {
         let drift = i128::from(now_ns) * i128::from(self.drift_ppm) / 1_000_000;
         (i128::from(now_ns) + drift).max(0) as u64
     }
 
-    /// What the wall clock of this process shows at virtual time `now_ns`, since the world began.
+    /// What a wall clock that has always run like this shows at virtual time `now_ns`, since the
+    /// world began.
     #[must_use]
     pub fn wall_ns(&self, now_ns: u64) -> i64 {
         self.monotonic_ns(now_ns) as i64 + self.wall_offset_ns
@@ -92,6 +94,8 @@ impl Clock {
 pub(crate) struct Process {
     pub(crate) name: ProcessName,
     pub(crate) clock: Clock,
+    /// When the clocks were set last, and what the monotonic clock showed then.
+    clock_set: (u64, u64),
     pub(crate) alive: bool,
     /// Number of times this process was started.
     pub(crate) incarnation: u32,
@@ -107,12 +111,24 @@ impl Process {
         Process {
             name,
             clock: Clock::default(),
+            clock_set: (0, 0),
             alive: true,
             incarnation: 1,
             stalled_until_ns: 0,
             crash_pending: false,
             parked: Vec::new(),
         }
+    }
+
+    /// What the monotonic clock shows at virtual time `now_ns`, not before it was set last.
+    pub(crate) fn monotonic_ns(&self, now_ns: u64) -> u64 {
+        let (set_ns, shown_ns) = self.clock_set;
+        shown_ns + self.clock.monotonic_ns(now_ns - set_ns)
+    }
+
+    pub(crate) fn set_clock(&mut self, now_ns: u64, clock: Clock) {
+        self.clock_set = (now_ns, self.monotonic_ns(now_ns));
+        self.clock = clock;
     }
 }
 

@@ -129,6 +129,27 @@ fn a_drifting_clock_bends_its_own_sleeps_only() {
 }
 
 #[test]
+fn a_monotonic_clock_goes_on_from_what_it_shows_when_its_rate_changes() {
+    let (outcome, _) = run(1, || async {
+        let target = process(1);
+        let task = sim::spawn_on(target, async move {
+            let mut shown = Vec::new();
+            for drift_ppm in [500_000, -500_000, 0] {
+                sim::sleep(Duration::from_secs(600)).await;
+                let before = sim::monotonic();
+                sim::set_clock(target, Clock { drift_ppm, wall_offset_ns: -7 });
+                assert_eq!(sim::monotonic(), before, "setting it is not seen");
+                shown.push((before.as_secs(), sim::now_ns() / 1_000_000_000));
+            }
+            shown
+        });
+        task.await
+    });
+    // Each sleep lasts 600 s on the clock of the process; the clock of the world differs.
+    assert_eq!(outcome, Outcome::Done(Ok(vec![(600, 600), (1200, 1000), (1800, 2200)])));
+}
+
+#[test]
 fn a_stall_strikes_at_the_aimed_step_and_occurrence() {
     let (outcome, _) = run(1, || async {
         let target = process(1);

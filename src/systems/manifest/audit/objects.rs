@@ -4,9 +4,9 @@
 //! An object is needed by the root, by every earlier root that can still be opened (from the floor
 //! on), and by every pinned reader of one before that. When a pin protects its reader is decided
 //! here by the store's truth and the world's clock: from the moment at which it was written while
-//! the floor was not above its version, until nine tenths of its time to live have passed without
-//! another write. Clocks in a world differ by less than the tenth that is left, so no collector that
-//! waits long enough is ever accused.
+//! the floor was not above its version, until nine tenths of its time to live have passed without a
+//! renewal. Clocks in a world differ by less than the tenth that is left, so no collector that waits
+//! long enough is ever accused.
 
 use std::collections::BTreeMap;
 
@@ -33,6 +33,8 @@ pub(super) struct Objects {
 struct LivePin {
     guard: Guard,
     until_ns: u64,
+    /// What says that it was renewed; the same bytes written once more do not.
+    counter: u64,
     /// Which process wrote it.
     process: u16,
 }
@@ -145,8 +147,12 @@ impl Objects {
             // Too late for that version; what it protected before it still does.
             guard => guard,
         };
-        let (until_ns, process) = (at_ns + pin.ttl_ns / 10 * 9, change.origin.process);
-        self.pins.insert(name.to_owned(), LivePin { guard, until_ns, process });
+        let (process, counter) = (change.origin.process, pin.counter);
+        let until_ns = match self.pins.get(name) {
+            Some(before) if before.counter == counter => before.until_ns,
+            _ => at_ns + pin.ttl_ns / 10 * 9,
+        };
+        self.pins.insert(name.to_owned(), LivePin { guard, until_ns, counter, process });
     }
 
     fn unpinned(&mut self, name: &str, change: &Applied<'_>) -> Result<(), Broken> {

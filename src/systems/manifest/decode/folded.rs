@@ -209,6 +209,7 @@ impl Merged {
 #[derive(Clone, Copy, Debug)]
 pub(in crate::systems::manifest) struct Pin {
     pub(in crate::systems::manifest) version: u64,
+    pub(in crate::systems::manifest) counter: u64,
     pub(in crate::systems::manifest) ttl_ns: u64,
 }
 
@@ -220,7 +221,7 @@ impl Pin {
             return Err("it is no pin");
         }
         let mut fields = Fields(body.get(48..72).ok_or("it ends early")?);
-        let (version, _counter, ttl_ms) = (fields.u64()?, fields.u64()?, fields.u64()?);
-        Ok(Pin { version, ttl_ns: ttl_ms.saturating_mul(1_000_000) })
+        let (version, counter, ttl_ms) = (fields.u64()?, fields.u64()?, fields.u64()?);
+        Ok(Pin { version, counter, ttl_ns: ttl_ms.saturating_mul(1_000_000) })
     }
 }
