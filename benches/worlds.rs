@@ -7,9 +7,10 @@
 //! Times are CPU time of this thread, all checks on, one worker. The share of each part is measured
 //! by building it up: the same worlds with an operation that only waits (engine and driver), then
 //! with one that makes one raw request (plus the store), then with the real protocol unjudged
-//! (plus the protocol), then judged (plus the checks). The first two make as many operations but
-//! fewer requests than the protocol does, so they are scaled by requests. The last table grows one
-//! world up to 100,000 operations: the cost of an operation must not grow with it.
+//! (plus the protocol), then judged (plus the checks). That is in the order of time; what worlds of
+//! the other search strategies cost is told after it. The first two systems make as many operations
+//! but fewer requests than the protocol does, so they are scaled by requests. The last table grows
+//! one world up to 100,000 operations: the cost of an operation must not grow with it.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use sim::trace::Keep;
 use vopr::checkers::{Ending, Judge};
+use vopr::strategy::Strategy;
 use vopr::swarm::{Judging, SwarmOptions};
 use vopr::system::{
     Auditor, Executing, Guarantees, OpenContext, Opening, Recorder, Session, SystemUnderTest,
@@ -121,8 +123,8 @@ fn main() {
     let manifest: Arc<dyn SystemUnderTest> = Arc::new(ManifestSystem::sound());
     let waits: Arc<dyn SystemUnderTest> = Arc::new(Bare::Waits);
     let requests: Arc<dyn SystemUnderTest> = Arc::new(Bare::Requests);
-    let judged = SwarmOptions::default();
-    let unjudged = SwarmOptions { judging: Judging::Off, ..SwarmOptions::default() };
+    let judged = SwarmOptions { strategy: Some(Strategy::Timed), ..SwarmOptions::default() };
+    let unjudged = SwarmOptions { judging: Judging::Off, ..judged.clone() };
 
     let whole = best(&manifest, &judged, seeds, rounds);
     let protocol = best(&manifest, &unjudged, seeds, rounds);
@@ -151,13 +153,26 @@ fn main() {
         println!("  {name:18} {:5.1} %", seconds * 100.0 / whole.seconds);
     }
 
+    println!("whole worlds by strategy");
+    for strategy in Strategy::ALL {
+        let swarm = SwarmOptions { strategy: Some(strategy), ..SwarmOptions::default() };
+        let cost = best(&manifest, &swarm, seeds, rounds);
+        println!(
+            "  {:6} {:.0} us a seed   {:.0} requests a seed   {:.2} us a request",
+            strategy.name(),
+            per_seed(&cost),
+            cost.requests as f64 / cost.seeds as f64,
+            cost.seconds * 1e6 / cost.requests as f64,
+        );
+    }
+
     println!("cost of one world by its operations (no faults)");
     let sizes: &[u32] = if quick { &[1_000, 10_000] } else { &[1_000, 10_000, 100_000] };
     for &operations in sizes {
         let swarm = SwarmOptions {
             operations: Some(operations),
             faults: vopr::swarm::Faults::Off,
-            ..SwarmOptions::default()
+            ..judged.clone()
         };
         let cost = best(&manifest, &swarm, 8, 2);
         println!(

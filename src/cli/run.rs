@@ -200,11 +200,12 @@ fn search(summary: &Summary) -> Search {
         .map(|(strategy, searched)| Searched {
             name: strategy.name().to_owned(),
             seeds: searched.seeds,
-            behaviours: searched.behaviours.count(),
+            // An estimate may be a little too high, but no seed has two behaviours.
+            behaviours: searched.behaviours.count().min(searched.seeds),
         })
         .collect();
     strategies.sort_by_key(|searched| std::cmp::Reverse(searched.seeds));
-    Search { behaviours: summary.behaviours().count(), strategies }
+    Search { behaviours: summary.behaviours().count().min(summary.seeds), strategies }
 }
 
 fn faults(summary: &Summary) -> Vec<Share> {

@@ -5,6 +5,7 @@ mod command_line;
 mod dependencies;
 mod determinism;
 mod planted_bugs;
+mod strategies;
 mod systems;
 mod unsound_stores;
 mod verifying;

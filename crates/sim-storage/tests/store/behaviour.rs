@@ -133,3 +133,42 @@ fn a_lost_request_leaves_no_trace_at_the_store_and_a_lost_reply_does() {
     let refused = s3_with(&[(0, Fault::SlowDown)]);
     assert_ne!(behaviour_on(7, refused, &steps), behaviour(&[Put(1, "a")]));
 }
+
+/// How many behaviours 200 seeds show in which three processes write one object twice each.
+fn behaviours_of_a_race(schedule: sim::Schedule) -> usize {
+    let mut seen: Vec<u64> = (0..200)
+        .map(|seed| {
+            let race = move |world: World| async move {
+                sim::set_schedule(schedule);
+                let writers = (0..3).map(|number| {
+                    let client = world.client(number);
+                    sim::spawn_on(world.process(number), async move {
+                        for _ in 0..2 {
+                            client.put(&path("a"), "x".into()).await.expect("no faults");
+                        }
+                    })
+                });
+                for writer in writers.collect::<Vec<_>>() {
+                    writer.await.expect("nobody crashes");
+                }
+                world.store.behaviour()
+            };
+            run_seed(seed, s3(), race).0
+        })
+        .collect();
+    seen.sort_unstable();
+    seen.dedup();
+    seen.len()
+}
+
+#[test]
+fn unusual_orders_show_behaviours_that_time_does_not() {
+    let timed = behaviours_of_a_race(sim::Schedule::TIMED);
+    let (window, steps) = (std::time::Duration::from_secs(60), 1000);
+    for order in [sim::Order::Walk, sim::Order::Pos, sim::Order::Pct { depth: 3 }] {
+        let tasks = sim::Tasks::First;
+        let found = behaviours_of_a_race(sim::Schedule { order, window, tasks, steps });
+        // There are 90 orders of six writes.
+        assert!(found > timed && found <= 90, "{order:?}: {found} behaviours, timed {timed}");
+    }
+}
