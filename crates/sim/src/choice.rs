@@ -59,7 +59,7 @@ impl Site {
     /// so that one that is added moves no stream of the others.
     fn stream(self, process: usize) -> u64 {
         let (page, place) = (u64::from(self.0 / 8), u64::from(self.0 % 8));
-        page << 32 | process as u64 * 8 + place
+        (page << 32) | (process as u64 * 8 + place)
     }
 }
 
