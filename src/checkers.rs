@@ -62,6 +62,7 @@ struct Op {
     session: SessionId,
     process: ProcessId,
     invoked_event: u64,
+    invoked_ns: u64,
     /// Newest commit that was certainly in the past when the operation began.
     floor: u64,
     /// Newest commit that its own session had seen when it began.
@@ -126,6 +127,8 @@ pub struct Judge {
     floor: u64,
     counts: CheckCounts,
     findings: Vec<Finding>,
+    /// Until when each process may count on what it pinned.
+    leases: BTreeMap<ProcessId, u64>,
     /// Objects that a root has ever named, with the event at which it first did. Kept only while
     /// details are kept, for the diagnosis.
     published: BTreeMap<String, u64>,
@@ -145,6 +148,7 @@ impl Judge {
         self.counts = CheckCounts::default();
         self.findings.clear();
         self.published.clear();
+        self.leases.clear();
     }
 
     /// A process opened the system (again).
@@ -185,6 +189,12 @@ impl Judge {
     #[must_use]
     pub fn findings(&self) -> &[Finding] {
         &self.findings
+    }
+
+    /// What a process has pinned is kept for it until then at most, in virtual nanoseconds.
+    pub fn leased(&mut self, process: ProcessId, until_ns: u64) {
+        let lease = self.leases.entry(process).or_default();
+        *lease = until_ns.max(*lease);
     }
 
     /// A root names these objects.

@@ -85,6 +85,7 @@ impl Judge {
             session,
             process: state.process,
             invoked_event,
+            invoked_ns: sim::now_ns(),
             floor: self.floor,
             session_floor: state.floor,
             snapshot: None,

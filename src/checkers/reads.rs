@@ -55,6 +55,7 @@ impl Judge {
             return;
         }
         self.counts.model_reads += 1;
+        self.judge_lease(id);
         let op = &self.ops[id.0 as usize];
         let seq = op.snapshot.unwrap_or_else(|| self.commits());
         let truth = self.model.at(key, seq).and_then(|version| Some((version.seq, version.value?)));
@@ -93,6 +94,24 @@ impl Judge {
             );
             let (process, invoked) = (op.process, op.invoked_event);
             self.broken(Rule::ReadEqualsModel, process, what, &[invoked]);
+        }
+    }
+
+    /// Whoever reads from a snapshot must have it: to begin with one whose pin has ended is wrong
+    /// even if nothing was collected yet. An answer that comes after the end is none the worse.
+    fn judge_lease(&mut self, id: OpId) {
+        let op = &self.ops[id.0 as usize];
+        if op.operation.freshness != Freshness::Held {
+            return;
+        }
+        let (process, invoked, began_ns) = (op.process, op.invoked_event, op.invoked_ns);
+        if let Some(lease) = self.leases.get(&process).filter(|lease| **lease < began_ns) {
+            let what = format!(
+                "{} reads from a snapshot whose pin had ended {} us before it began",
+                describe(op),
+                (began_ns - lease) / 1000
+            );
+            self.broken(Rule::ReadUnderPin, process, what, &[invoked]);
         }
     }
 

@@ -99,6 +99,8 @@ pub enum Rule {
     ReferencesExist,
     /// Nothing is deleted that a pinned reader may need.
     PinsHold,
+    /// Who reads from a snapshot still has its pin.
+    ReadUnderPin,
     /// Nothing is published that a collector may have taken for garbage.
     GateKept,
     /// A name that goes out of use is retired until its object is gone.
@@ -149,7 +151,7 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule, in the order of declaration.
-    pub const ALL: [Rule; 32] = [
+    pub const ALL: [Rule; 33] = [
         Rule::RootParent,
         Rule::AcknowledgedPresent,
         Rule::ReadsStillHold,
@@ -159,6 +161,7 @@ impl Rule {
         Rule::CommitAsked,
         Rule::ReferencesExist,
         Rule::PinsHold,
+        Rule::ReadUnderPin,
         Rule::GateKept,
         Rule::RetiredKept,
         Rule::ObjectsKept,
@@ -197,6 +200,7 @@ impl Rule {
             Rule::CommitAsked => "a commit was asked for by a client",
             Rule::ReferencesExist => "a root names only objects that exist and are what it says",
             Rule::PinsHold => "nothing is deleted that a pinned reader may need",
+            Rule::ReadUnderPin => "who reads from a snapshot still has its pin",
             Rule::GateKept => "nothing is published that a collector may have taken for garbage",
             Rule::RetiredKept => "a name out of use is retired until its object is gone",
             Rule::ObjectsKept => "what a root names is never written again",
@@ -237,6 +241,7 @@ impl Rule {
             Rule::CommittedOnce | Rule::FailedAbsent => Class::PhantomCommit,
             Rule::ReferencesExist
             | Rule::PinsHold
+            | Rule::ReadUnderPin
             | Rule::GateKept
             | Rule::RetiredKept
             | Rule::SnapshotReadable => Class::DanglingReference,
@@ -276,7 +281,8 @@ impl Rule {
             }
             Rule::RoleOwned => "src/systems/manifest/audit/roles.rs",
             Rule::NothingReturns | Rule::FoldWhole => "src/systems/manifest/audit/folds.rs",
-            Rule::ValueIntact
+            Rule::ReadUnderPin
+            | Rule::ValueIntact
             | Rule::ReadPublished
             | Rule::ReadEqualsModel
             | Rule::SessionMonotonic

@@ -94,7 +94,11 @@ impl Auditor for ChainAuditor {
                 let folds = folds::Folds { history: &self.history, judge };
                 breaches.note(folds.written(name, &version.body));
             }
-            self.objects.applied(name, change, &self.directory, floor)
+            let checked = self.objects.applied(name, change, &self.directory, floor);
+            if let Some((process, until_ns)) = self.objects.lease(name) {
+                judge.leased(process, until_ns);
+            }
+            checked
         };
         breaches.note(checked);
         for Broken(rule, what) in breaches.0 {

@@ -36,7 +36,8 @@ pub(crate) struct Pin {
 impl Pin {
     /// The bytes of the pin. What the time to live has below a millisecond is cut off.
     pub(crate) fn encode(&self) -> Bytes {
-        let ttl_ms = u64::try_from(self.ttl.as_millis()).unwrap_or(u64::MAX);
+        // Rounded up: a collector that reads a shorter life than the reader counts on would be early.
+        let ttl_ms = u64::try_from(self.ttl.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
         let mut out = Vec::with_capacity(LEN);
         out.extend_from_slice(&MAGIC);
         out.extend_from_slice(&FORMAT.to_le_bytes());

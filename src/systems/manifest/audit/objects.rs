@@ -11,6 +11,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use sim::ProcessId;
 use sim_storage::model::Applied;
 
 use super::Broken;
@@ -33,6 +34,8 @@ pub(super) struct Objects {
 struct LivePin {
     guard: Guard,
     until_ns: u64,
+    /// No reader counts on it after that, however slow its clock is.
+    given_up_ns: u64,
     /// What says that it was renewed; the same bytes written once more do not.
     counter: u64,
     /// Which process wrote it.
@@ -76,10 +79,7 @@ impl Objects {
         let at_ns = change.origin.at;
         if name.starts_with("pin/") {
             return match change.after {
-                Some(version) => {
-                    self.pinned(name, &version.body, change, floor);
-                    Ok(())
-                }
+                Some(version) => self.pinned(name, &version.body, change, floor),
                 None => self.unpinned(name, change),
             };
         }
@@ -126,10 +126,16 @@ impl Objects {
         Ok(())
     }
 
-    fn pinned(&mut self, name: &str, body: &[u8], change: &Applied<'_>, floor: u64) {
+    fn pinned(
+        &mut self,
+        name: &str,
+        body: &[u8],
+        change: &Applied<'_>,
+        floor: u64,
+    ) -> Result<(), Broken> {
         let Ok(pin) = Pin::decode(body) else {
             self.pins.remove(name);
-            return;
+            return Ok(());
         };
         let at_ns = change.origin.at;
         let guard = match self.pins.get(name) {
@@ -148,11 +154,24 @@ impl Objects {
             guard => guard,
         };
         let (process, counter) = (change.origin.process, pin.counter);
-        let until_ns = match self.pins.get(name) {
-            Some(before) if before.counter == counter => before.until_ns,
-            _ => at_ns + pin.ttl_ns / 10 * 9,
+        let (until_ns, given_up_ns) = match self.pins.get(name) {
+            Some(before) if before.counter == counter => (before.until_ns, before.given_up_ns),
+            _ => (at_ns + pin.ttl_ns / 10 * 9, at_ns + pin.ttl_ns),
         };
-        self.pins.insert(name.to_owned(), LivePin { guard, until_ns, counter, process });
+        let live = LivePin { guard, until_ns, given_up_ns, counter, process };
+        let before = self.pins.insert(name.to_owned(), live);
+        match before.filter(|before| before.counter > counter) {
+            None => Ok(()),
+            Some(before) => {
+                let what = format!("{name} goes back from renewal {} to {counter}", before.counter);
+                Err(Broken(Rule::PinsHold, what))
+            }
+        }
+    }
+
+    /// The process of a pin, and until when it may count on it at most.
+    pub(super) fn lease(&self, name: &str) -> Option<(ProcessId, u64)> {
+        self.pins.get(name).map(|live| (ProcessId(live.process), live.given_up_ns))
     }
 
     fn unpinned(&mut self, name: &str, change: &Applied<'_>) -> Result<(), Broken> {

@@ -55,9 +55,9 @@ fn no_small_damage_of_a_pin_is_accepted() {
 }
 
 #[test]
-fn a_time_to_live_is_kept_in_whole_milliseconds() {
+fn a_time_to_live_is_rounded_up_to_whole_milliseconds() {
     let ttl = |ttl| Pin::decode(&Pin { ttl, ..example() }.encode()).map(|pin| pin.ttl);
-    assert_eq!(ttl(Duration::from_micros(1_999)), Ok(Duration::from_millis(1)));
+    assert_eq!(ttl(Duration::from_micros(1_001)), Ok(Duration::from_millis(2)));
     assert_eq!(ttl(Duration::MAX), Ok(Duration::from_millis(u64::MAX)), "the longest there is");
 }
 
