@@ -78,7 +78,7 @@ fn verbose_says_for_each_seed_what_its_world_is_like() {
 
 #[test]
 fn a_replay_prints_the_world_and_every_event() {
-    let text = stdout(&vopr(&["replay", "42", "--until", "30"]));
+    let text = stdout(&vopr(&["replay", "42", "--until", "30", "--ring", "100000"]));
     assert!(text.contains("writers"), "{text}");
     assert!(text.contains("reaches create.put_head") || text.contains("get m/head"), "{text}");
     let rows = stdout(&vopr(&["replay", "42", "--format", "ndjson", "--filter", "minimal"]));
@@ -154,4 +154,43 @@ fn a_trace_folder_that_cannot_be_made_is_named() {
     let output = vopr(&["-n", "1", "--enable-trace", "--trace-dir", below]);
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains(below) && stderr(&output).contains("--trace-dir"));
+}
+
+#[test]
+fn the_track_record_lists_hits_and_misses_and_exits_15_for_a_miss() {
+    let output =
+        vopr(&["bugs", "blind-head-put", "tombstone-drop", "--starts", "3", "--limit", "100"]);
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    for part in ["blind-head-put", "3/3", "2 of 2 bugs found from every start", "Resurrection"] {
+        assert!(text.contains(part), "no {part:?} in\n{text}");
+    }
+    let missed = vopr(&["bugs", "incarnation-unchecked", "--starts", "1", "--limit", "2"]);
+    let text = stdout(&missed);
+    assert_eq!(missed.status.code(), Some(15), "{text}");
+    assert!(text.contains("0/1"), "a miss is listed:\n{text}");
+}
+
+#[test]
+fn the_track_record_is_a_page_as_well() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let page = folder.path().join("track.md");
+    let path = page.to_str().expect("a name");
+    let output = vopr(&["bugs", "blind-head-put", "--starts", "2", "--markdown", path]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let page = std::fs::read_to_string(page).expect("the page");
+    assert!(page.starts_with("# Track record") && page.contains("| `blind-head-put` | 2/2 |"));
+    let nowhere = vopr(&["bugs", "blind-head-put", "--starts", "1", "--markdown", "/no/such/x.md"]);
+    assert_eq!(nowhere.status.code(), Some(2));
+    assert!(stderr(&nowhere).contains("choose another place with --markdown"));
+}
+
+#[test]
+fn marks_say_what_was_never_reached_and_can_be_required() {
+    let output = vopr(&["marks", "-n", "5"]);
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains("commit.put_head") && text.contains("NEVER"), "{text}");
+    let required = vopr(&["marks", "-n", "5", "--require-marks"]);
+    assert_eq!(required.status.code(), Some(14), "five seeds do not reach everything");
 }
