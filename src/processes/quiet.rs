@@ -5,6 +5,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sim::{ProcessId, ProcessName};
 
@@ -16,12 +17,17 @@ use crate::world::{Opened, World};
 /// How long one process may take without faults, in requests.
 const PATIENCE_REQUESTS: u32 = 2_000;
 
+/// How many of these may be spikes, which no store is ever without.
+const PATIENCE_SPIKES: u32 = 10;
+
 /// How often one operation may be tried.
 const TRIES: u32 = 20;
 
 /// Lets every process speak once more. Returns when all have, or when a rule is broken.
 pub(crate) async fn last_words(world: &Rc<World>) {
-    let patience = world.options.tuning.typical_request * PATIENCE_REQUESTS;
+    let spike = Duration::from_micros(world.options.profile.latencies.spikes.max_us.into());
+    let typical = world.options.tuning.typical_request;
+    let patience = typical * PATIENCE_REQUESTS + spike * PATIENCE_SPIKES;
     let mut speakers = Vec::new();
     for (index, slot) in world.slots.iter().enumerate() {
         let writes = index < usize::from(world.options.writers);
