@@ -77,10 +77,11 @@ impl Strategy {
     #[must_use]
     pub fn share_percent(self) -> u32 {
         match self {
-            Strategy::Walk => 30,
-            Strategy::Pos => 18,
-            Strategy::Timed | Strategy::Surw | Strategy::Stall => 15,
-            Strategy::Pct => 7,
+            Strategy::Walk | Strategy::Pos => 25,
+            Strategy::Timed => 20,
+            Strategy::Stall => 15,
+            Strategy::Surw => 10,
+            Strategy::Pct => 5,
         }
     }
 

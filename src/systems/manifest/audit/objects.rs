@@ -139,10 +139,9 @@ impl Objects {
         };
         let at_ns = change.origin.at;
         let guard = match self.pins.get(name) {
-            Some(before) => match before.guard {
-                Guard::From(_) if before.protects(at_ns).is_none() => Guard::Over,
-                guard => guard,
-            },
+            // Its reader has given this name up by now, even if it never protected anything.
+            Some(before) if at_ns > before.until_ns => Guard::Over,
+            Some(before) => before.guard,
             None => Guard::Nothing,
         };
         let guard = match guard {
