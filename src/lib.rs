@@ -18,6 +18,7 @@ pub mod formats;
 pub mod hunt;
 mod meter;
 pub mod panics;
+pub mod plan;
 mod processes;
 pub mod report;
 pub mod strategy;

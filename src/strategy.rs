@@ -23,7 +23,9 @@ use sim::{Interest, Order, Schedule, Tasks};
 use crate::swarm::Words;
 
 /// How a world looks for trouble.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Strategy {
     /// The earliest event first, with the whole swarm of faults.

@@ -9,6 +9,8 @@
 //! store, and asks for the last word of every process. Rules are checked at the event by the
 //! [`Judge`]; a broken rule ends the world on the spot.
 
+mod blueprint;
+
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -16,8 +18,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sim::trace::{Keep, Kind, Row};
-use sim::{Limits, Outcome, ProcessId, ProcessName, Schedule};
-use sim_storage::fault::{FaultKind, FaultPlan};
+use sim::{Limits, Outcome, ProcessId, Schedule};
+use sim_storage::fault::FaultPlan;
 use sim_storage::model::{Applied, Observer};
 use sim_storage::{Bounds, Setup, SimStore};
 
@@ -26,6 +28,10 @@ use crate::meter::{Account, DamagedBodies, Metered};
 use crate::processes::{Slot, last_words, supervise};
 use crate::strategy::Strategy;
 use crate::swarm::{Judging, SwarmOptions, WorldOptions, draw_world};
+pub(crate) use blueprint::{
+    Agenda, Blueprint, Recording, Round, SlotPlan, Task, TwinPlan, Upkeep, Work,
+};
+
 use crate::system::{
     Auditor, OpenContext, OpenError, Session, SharedJudge, Shelf, SystemUnderTest,
 };
@@ -53,8 +59,10 @@ pub enum Verdict {
     Panicked {
         /// The process whose code panicked.
         process: ProcessId,
-        /// What the panic said.
+        /// What the panic said, and where it was.
         message: String,
+        /// Where it was: file and line.
+        place: String,
     },
 }
 
@@ -126,12 +134,17 @@ pub(crate) struct World {
     pub(crate) store: SimStore,
     pub(crate) judge: SharedJudge,
     pub(crate) slots: Vec<Slot>,
+    twins: Vec<TwinPlan>,
+    /// By place among the blows: whether its moment came.
+    struck: RefCell<Vec<bool>>,
+    damaged_bodies: DamagedBodies,
     auditor: SharedAuditor,
     shelf: Shelf,
     judging: Judging,
     accounts: RefCell<Vec<Arc<Account>>>,
     phase: Cell<Phase>,
     operations: Cell<u64>,
+    is_scripted: bool,
 }
 
 /// An opened system with the account that its requests are counted on.
@@ -153,13 +166,50 @@ impl World {
 
     /// Whether all operations of all clients are begun.
     pub(crate) fn clients_are_done(&self) -> bool {
-        let clients = usize::from(self.options.client_slots());
-        self.slots[..clients].iter().all(Slot::is_done)
+        self.slots.iter().all(Slot::is_done)
+    }
+
+    /// The moment of this blow has come.
+    pub(crate) fn note_blow(&self, place: usize) {
+        self.struck.borrow_mut()[place] = true;
+    }
+
+    /// The process that this blow starts.
+    pub(crate) fn twin_of(&self, blow: usize) -> Option<ProcessId> {
+        self.twins.iter().find(|twin| twin.blow == blow).map(|twin| twin.process)
     }
 
     /// The world is over and tidied up: the auditor has the last word.
     pub(crate) fn end_audit(&self) {
         lock(&self.auditor).ended(&mut self.judge.lock());
+    }
+
+    /// One line for people, of a world that is written down.
+    fn describe_script(&self) -> String {
+        let options = &self.options;
+        format!(
+            "a plan: store {}, {} writers, {} readers, {} on duty, {} clients each, {} blows",
+            options.profile.name,
+            options.writers,
+            options.readers,
+            options.duties.len(),
+            options.clients,
+            options.blows.len(),
+        )
+    }
+
+    /// What the world did, for a script.
+    fn recording(&self, blueprint: Blueprint) -> Recording {
+        let begun = |slot: &Slot| slot.recorded.as_ref().map(RefCell::take).unwrap_or_default();
+        let (tasks, rounds) = self.slots.iter().map(begun).unzip();
+        Recording {
+            blueprint,
+            tasks,
+            rounds,
+            struck: self.struck.take(),
+            requests: self.store.take_requests(),
+            names: sim::process_names(),
+        }
     }
 
     fn enter(&self, phase: Phase) {
@@ -171,14 +221,10 @@ impl World {
 
     /// Opens the system in a process, once.
     pub(crate) async fn open(&self, process: ProcessId) -> Result<Opened, OpenError> {
-        let damaging = [FaultKind::ShortBody, FaultKind::BrokenBody, FaultKind::BitFlip];
-        let damaged_bodies = match damaging.iter().any(|kind| self.options.rates.rate(*kind) > 0) {
-            false => DamagedBodies::Never,
-            true => DamagedBodies::Possible,
-        };
         let claims = self.system.budget(&self.options.tuning);
         let claims = claims.filter(|_| self.judging == Judging::On);
-        let account = Arc::new(Account::new(process, claims, damaged_bodies, self.judge.clone()));
+        let account =
+            Arc::new(Account::new(process, claims, self.damaged_bodies, self.judge.clone()));
         self.accounts.borrow_mut().push(Arc::clone(&account));
         account.begin_opening();
         let store = Arc::new(Metered::new(self.store.client(process), Arc::clone(&account)));
@@ -223,6 +269,27 @@ impl Auditor for Blind {
     fn applied(&mut self, _: &Applied<'_>, _: &mut Judge) {}
 }
 
+/// Whether a world keeps what a script would have to say of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Recorded {
+    /// No.
+    Dropped,
+    /// Yes.
+    Kept,
+}
+
+/// What a world may use up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Patience {
+    /// As much as worlds of so many operations usually may.
+    Usual {
+        /// Operations.
+        operations: u32,
+    },
+    /// So many polls of tasks.
+    Polls(u64),
+}
+
 /// Runs the world of `seed`.
 #[must_use]
 pub fn run_seed(
@@ -232,34 +299,91 @@ pub fn run_seed(
     swarm: &SwarmOptions,
     keep: Keep,
 ) -> WorldReport {
-    let config = sim::Config { seed, keep, limits: limits(swarm) };
+    let how = How::of_seed(swarm, keep, Recorded::Dropped);
+    run_world(arena, seed, system, how, || drawn(seed, system, swarm)).0
+}
+
+/// Runs the world of `seed` and writes down what a script would have to say of it.
+pub(crate) fn record_seed(
+    arena: &Arena,
+    seed: u64,
+    system: &Arc<dyn SystemUnderTest>,
+    swarm: &SwarmOptions,
+    keep: Keep,
+) -> (WorldReport, Option<Recording>) {
+    let how = How::of_seed(swarm, keep, Recorded::Kept);
+    run_world(arena, seed, system, how, || drawn(seed, system, swarm))
+}
+
+fn drawn(seed: u64, system: &Arc<dyn SystemUnderTest>, swarm: &SwarmOptions) -> Blueprint {
+    Blueprint::drawn(draw_world(seed, &**system, swarm), system.duties())
+}
+
+/// How a world is run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct How {
+    pub(crate) keep: Keep,
+    pub(crate) recorded: Recorded,
+    pub(crate) judging: Judging,
+    pub(crate) patience: Patience,
+}
+
+impl How {
+    fn of_seed(swarm: &SwarmOptions, keep: Keep, recorded: Recorded) -> How {
+        let patience = Patience::Usual { operations: swarm.operations.unwrap_or(1000) };
+        How { keep, recorded, judging: swarm.judging, patience }
+    }
+
+    fn limits(&self) -> Limits {
+        match self.patience {
+            Patience::Usual { operations } => Limits {
+                virtual_time: Duration::from_secs(3600 * (24 + u64::from(operations) / 50)),
+                steps: 1_000_000 + u64::from(operations) * 2_000,
+            },
+            Patience::Polls(steps) => {
+                Limits { virtual_time: Duration::from_secs(3600 * 44), steps }
+            }
+        }
+    }
+}
+
+/// Runs the world of a blueprint, which is made at the beginning of the world's own run.
+pub(crate) fn run_world(
+    arena: &Arena,
+    seed: u64,
+    system: &Arc<dyn SystemUnderTest>,
+    how: How,
+    blueprint: impl FnOnce() -> Blueprint,
+) -> (WorldReport, Option<Recording>) {
+    let config = sim::Config { seed, keep: how.keep, limits: how.limits() };
     let slot: Rc<RefCell<Option<Rc<World>>>> = Rc::default();
+    let mut drawn_from = None;
     let outcome = sim::run(&config, || {
-        let world = build(arena, seed, Arc::clone(system), swarm);
+        let blueprint = blueprint();
+        drawn_from = (how.recorded == Recorded::Kept).then(|| blueprint.clone());
+        let world = build(arena, blueprint, Arc::clone(system), how);
         *slot.borrow_mut() = Some(Rc::clone(&world));
         direct(world)
     });
     let world = slot.borrow_mut().take();
-    report(arena, world.as_deref(), seed, outcome, keep)
-}
-
-fn limits(swarm: &SwarmOptions) -> Limits {
-    let operations = u64::from(swarm.operations.unwrap_or(1000));
-    Limits {
-        virtual_time: Duration::from_secs(3600 * (24 + operations / 50)),
-        steps: 1_000_000 + operations * 2_000,
-    }
+    let recording = match (&world, drawn_from) {
+        (Some(world), Some(blueprint)) => Some(world.recording(blueprint)),
+        _ => None,
+    };
+    (report(arena, world.as_deref(), seed, outcome, how.keep), recording)
 }
 
 fn build(
     arena: &Arena,
-    seed: u64,
+    blueprint: Blueprint,
     system: Arc<dyn SystemUnderTest>,
-    swarm: &SwarmOptions,
+    how: How,
 ) -> Rc<World> {
     let (store, judge) = (arena.store.clone(), arena.judge.clone());
-    let options = draw_world(seed, &*system, swarm);
-    judge.lock().reset(swarm.judging);
+    blueprint.add_processes();
+    let damaged_bodies = blueprint.damaged_bodies();
+    let Blueprint { options, slots, twins, script, .. } = blueprint;
+    judge.lock().reset(how.judging);
     store.begin(Setup {
         profile: Arc::clone(&options.profile),
         rates: options.rates.clone(),
@@ -270,7 +394,13 @@ fn build(
         tears: system.guarantees().survives_torn_put,
         late_landing_max_ns: Some(options.late_landing_max.as_nanos() as u64),
     });
-    let auditor = match swarm.judging {
+    if let Some(script) = &script {
+        store.follow(Arc::clone(script));
+    }
+    if how.recorded == Recorded::Kept {
+        store.record_requests();
+    }
+    let auditor = match how.judging {
         Judging::On => system.auditor(),
         Judging::Off => Box::new(Blind),
     };
@@ -278,20 +408,23 @@ fn build(
     sim::set_schedule(options.schedule);
     let auditor: SharedAuditor = Arc::new(Mutex::new(auditor));
     store.watch(Box::new(Watcher { auditor: Arc::clone(&auditor), judge: judge.clone() }));
-    let slot = |index| Slot::new(index, &options, system.duties());
-    let slots = (0..options.slots()).map(slot).collect();
+    let slots = slots.into_iter().map(|plan| Slot::new(plan, options.operations, how.recorded));
     Rc::new(World {
+        slots: slots.collect(),
+        struck: RefCell::new(vec![false; options.blows.len()]),
         options,
         system,
         store,
         judge,
-        slots,
+        twins,
+        damaged_bodies,
         auditor,
         shelf: Shelf::default(),
-        judging: swarm.judging,
+        judging: how.judging,
         accounts: RefCell::default(),
         phase: Cell::new(Phase::Safety),
         operations: Cell::new(0),
+        is_scripted: script.is_some(),
     })
 }
 
@@ -338,7 +471,7 @@ fn report(
     let verdict = match (outcome, finding) {
         (Outcome::Panicked { process, message }, _) => {
             let place = crate::panics::place().unwrap_or_default();
-            Verdict::Panicked { process, message: format!("{message} ({place})") }
+            Verdict::Panicked { process, message: format!("{message} ({place})"), place }
         }
         (_, Some(finding)) if finding.rule == Rule::Progress => Verdict::Stuck(finding.clone()),
         (_, Some(finding)) => Verdict::Broken(finding.clone()),
@@ -370,8 +503,9 @@ fn report(
         trace = sim::with_trace(|trace| trace.kept().map(|kept| Row::new(kept, &names)).collect());
         if let Some(world) = world {
             let system = world.system.describe(&world.options.tuning);
-            description =
-                format!("{}\n{}: {system}", world.options.describe(), world.system.name());
+            let drawn = world.options.describe();
+            let world_is = if world.is_scripted { world.describe_script() } else { drawn };
+            description = format!("{world_is}\n{}: {system}", world.system.name());
         }
     }
     let strategy = world.map_or(Strategy::Timed, |world| world.options.strategy);
@@ -393,22 +527,4 @@ fn report(
         trace,
         description,
     }
-}
-
-/// The name of a slot's process.
-pub(crate) fn slot_name(
-    index: usize,
-    options: &WorldOptions,
-    duties: &[&'static str],
-) -> ProcessName {
-    let writers = usize::from(options.writers);
-    if index < writers {
-        return ProcessName { role: "writer", number: index as u16 + 1 };
-    }
-    let Some(place) = index.checked_sub(usize::from(options.client_slots())) else {
-        return ProcessName { role: "reader", number: (index - writers) as u16 + 1 };
-    };
-    let duty = options.duties[place];
-    let earlier = options.duties[..place].iter().filter(|other| **other == duty).count();
-    ProcessName { role: duties[duty], number: earlier as u16 + 1 }
 }

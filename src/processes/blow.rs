@@ -6,7 +6,7 @@ use sim::{Aim, ProcessId, Victim};
 use sim_storage::Outage;
 
 use super::slot::keep_alive;
-use crate::swarm::{Blow, PlannedBlow, Struck};
+use crate::swarm::{Blow, Struck};
 use crate::world::World;
 
 /// Process `process` of slot `index` begins operation `number`: the blows planned for that moment
@@ -19,16 +19,17 @@ pub(super) fn strike_at(world: &Rc<World>, index: usize, number: u32, process: P
                 let planned = &world.options.blows[place];
                 sim::sleep(planned.delay).await;
                 if !world.is_quiet() && sim::is_alive(process) {
-                    strike(&world, index, planned, process);
+                    world.note_blow(place);
+                    strike(&world, index, place, process);
                 }
             });
         }
     }
 }
 
-fn strike(world: &Rc<World>, index: usize, planned: &PlannedBlow, process: ProcessId) {
+fn strike(world: &Rc<World>, index: usize, place: usize, process: ProcessId) {
     let slot = &world.slots[index];
-    match &planned.blow {
+    match &world.options.blows[place].blow {
         Blow::Crash { restart_after } => {
             slot.restart_after.set(*restart_after);
             sim::fault(process, "fault.crash", 0, 0);
@@ -47,9 +48,10 @@ fn strike(world: &Rc<World>, index: usize, planned: &PlannedBlow, process: Proce
         }
         Blow::Twin => {
             sim::fault(process, "fault.twin", 0, 0);
-            let name = sim::ProcessName { role: "twin", number: index as u16 + 1 };
-            let twin = sim::spawn_on(ProcessId::WORLD, keep_alive(Rc::clone(world), index, name));
-            slot.twins.borrow_mut().push(twin);
+            if let Some(twin) = world.twin_of(place) {
+                let life = keep_alive(Rc::clone(world), index, twin);
+                slot.twins.borrow_mut().push(sim::spawn_on(ProcessId::WORLD, life));
+            }
         }
         Blow::Clock(clock) => {
             sim::fault(process, "fault.clock", 0, 0);

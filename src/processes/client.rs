@@ -7,37 +7,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
-use sim::{ProcessId, Site};
+use sim::ProcessId;
+use sim_storage::fault::Moment;
 
 use super::blow;
 use crate::checkers::{Ending, SessionId};
 use crate::meter::{Reads, Writes};
 use crate::system::Recorder;
-use crate::workload::{Freshness, Operation, generate};
-use crate::world::{Opened, World};
+use crate::workload::{Freshness, Operation};
+use crate::world::{Opened, Upkeep, World};
 
 /// Does operations of a slot until none is left.
 pub(super) async fn run(world: Rc<World>, index: usize, process: ProcessId, opened: Opened) {
     let slot = &world.slots[index];
-    while let Some(number) = slot.begin_operation() {
-        let habits = sim::draw(process, Site::THINK);
-        let think_ms = world.options.think_max.as_millis() as u32;
-        if think_ms > 0 {
-            sim::sleep(Duration::from_micros(u64::from(
-                habits.below(0, think_ms.saturating_mul(1000)),
-            )))
-            .await;
+    while let Some(task) = slot.begin_operation(&world.options, process) {
+        if !task.think.is_zero() {
+            sim::sleep(task.think).await;
         }
-        blow::strike_at(&world, index, number, process);
-        let draw = sim::draw(process, Site::OPERATION);
-        let gives_up = habits.chance_ppm(1, world.options.give_up_ppm);
-        let patience = gives_up
-            .then(|| world.options.tuning.typical_request * habits.between(2, 5, 400) / 100);
-        let next = world.judge.lock().next_op();
-        let operation = Arc::new(generate(&slot.mix, next, &draw));
-        let writes = !operation.writes.is_empty();
-        perform(&world, &opened, operation, patience).await;
-        if writes && habits.chance_ppm(3, world.options.maintain_ppm) {
+        world.store.reach(process, Moment::Operation(task.number));
+        blow::strike_at(&world, index, task.number, process);
+        let mut operation = task.operation;
+        operation.id = world.judge.lock().next_op();
+        perform(&world, &opened, Arc::new(operation), task.patience).await;
+        if task.upkeep == Upkeep::Done {
             opened.account.begin_maintenance();
             opened.session.maintain().await;
             opened.account.end();

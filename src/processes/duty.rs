@@ -1,13 +1,14 @@
-//! One process that serves the others: rounds of its duty, with pauses, until all clients are done.
+//! One process that serves the others: rounds of its duty, with pauses between them.
 
 use std::rc::Rc;
 
-use sim::{ProcessId, Site};
+use sim::ProcessId;
+use sim_storage::fault::Moment;
 
 use super::blow;
 use crate::world::{Opened, World};
 
-/// Does rounds of duty `duty` for as long as clients have operations left.
+/// Does rounds of duty `duty` for as long as clients have operations left, or as a script says.
 pub(super) async fn run(
     world: Rc<World>,
     index: usize,
@@ -16,14 +17,12 @@ pub(super) async fn run(
     duty: usize,
 ) {
     let slot = &world.slots[index];
-    while !world.clients_are_done() {
-        let number = slot.begin_round();
-        blow::strike_at(&world, index, number, process);
+    while let Some(round) = slot.begin_round(&world, process) {
+        world.store.reach(process, Moment::Operation(round.number));
+        blow::strike_at(&world, index, round.number, process);
         opened.account.begin_duty(duty);
         opened.session.serve(duty).await;
         opened.account.end();
-        // In thousandths of the whole.
-        let pause = sim::draw(process, Site::THINK).below(0, 1000);
-        sim::sleep(world.options.duty_pause * pause / 1000).await;
+        sim::sleep(round.pause).await;
     }
 }

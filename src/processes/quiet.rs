@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sim::{ProcessId, ProcessName};
+use sim_storage::fault::Moment;
 
 use super::client::{perform, within};
 use crate::checkers::{Ending, Failure};
 use crate::workload::{Freshness, KeyId, KeyRange, OpId, OpKind, Operation, ReadTarget, Write};
-use crate::world::{Opened, World};
+use crate::world::{Opened, Work, World};
 
 /// How long one process may take without faults, in requests.
 const PATIENCE_REQUESTS: u32 = 2_000;
@@ -29,8 +30,8 @@ pub(crate) async fn last_words(world: &Rc<World>) {
     let typical = world.options.tuning.typical_request;
     let patience = typical * PATIENCE_REQUESTS + spike * PATIENCE_SPIKES;
     let mut speakers = Vec::new();
-    for (index, slot) in world.slots.iter().enumerate() {
-        let writes = index < usize::from(world.options.writers);
+    for slot in &world.slots {
+        let writes = slot.work == Work::Writing;
         for (process, opened) in slot.processes.borrow().iter() {
             if sim::is_alive(*process) {
                 speakers.push((*process, opened.clone(), writes));
@@ -39,6 +40,9 @@ pub(crate) async fn last_words(world: &Rc<World>) {
     }
     let newcomer = sim::add_process(ProcessName { role: "newcomer", number: 0 });
     speakers.push((newcomer, None, false));
+    for process in 1..=newcomer.0 {
+        world.store.reach(ProcessId(process), Moment::Quiet);
+    }
     let last = newcomer;
     for (process, opened, writes) in speakers {
         let task = sim::spawn_on(process, speak(Rc::clone(world), process, opened, writes));
@@ -132,5 +136,5 @@ fn last_operation(id: OpId, kind: OpKind) -> Operation {
         OpKind::Get => reads.push(ReadTarget::Key(KeyId(0))),
         _ => reads.push(ReadTarget::Range(KeyRange::ALL)),
     }
-    Operation { id, kind, freshness: Freshness::Strong, reads, writes }
+    Operation { id, kind, freshness: Freshness::Strong, reads, writes, variant: 0 }
 }

@@ -104,7 +104,9 @@ pub fn generate(mix: &Mix, id: OpId, draw: &Draw) -> Operation {
             add_writes(mix, &word, &mut writes, 1);
         }
     }
-    Operation { id, kind, freshness, reads, writes }
+    // The high bits of this word decided about freshness; the low ones are independent of them.
+    let variant = draw.word(1) as u16;
+    Operation { id, kind, freshness, reads, writes, variant }
 }
 
 fn add_writes(mix: &Mix, word: &impl Fn(usize) -> u32, writes: &mut Vec<Write>, least: u32) {

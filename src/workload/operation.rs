@@ -163,7 +163,8 @@ impl OpKind {
 }
 
 /// From which state an operation reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Freshness {
     /// At least as new as everything that was acknowledged, to anyone, before it began.
     Strong,
@@ -187,6 +188,10 @@ pub struct Operation {
     pub reads: Vec<ReadTarget>,
     /// What it writes, after it has read.
     pub writes: Vec<Write>,
+    /// Decides whatever a system leaves open about an operation (which snapshot is held, under
+    /// which role is written). It belongs to the operation and does not depend on how many others
+    /// there are.
+    pub variant: u16,
 }
 
 impl fmt::Display for Operation {

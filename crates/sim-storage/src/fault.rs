@@ -12,9 +12,12 @@
 //!   a kind off with [`FaultRates::switch_off`] leaves a hole and moves no other kind;
 //! * every aspect (which fault, how much, which latency) has a word of the draw for itself;
 //! * a [`FaultPlan`] overrides single requests by (process, number) and touches no draw.
+//!
+//! Where nothing is to be drawn at all, a [`Script`] says what becomes of every request.
 
 mod decide;
 mod kind;
+mod script;
 
 use std::collections::BTreeMap;
 
@@ -25,6 +28,7 @@ use crate::latency::Operation;
 use crate::store::RequestKind;
 pub(crate) use decide::{Decision, Grounds, decide, word};
 pub use kind::FaultKind;
+pub use script::{Fate, Made, Moment, RequestKey, Script, Ways};
 
 /// How a client learns that it will get no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +42,7 @@ pub enum Report {
 
 /// One fault of one request. Times are virtual nanoseconds, shares are parts per million.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Fault {
     /// Never reaches the store.
     RequestLost {

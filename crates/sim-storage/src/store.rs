@@ -33,7 +33,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sim::{DeviceId, ProcessId};
 
 use crate::client::Client;
-use crate::fault::{Fault, FaultKind, FaultPlan, FaultRates};
+use crate::fault::{Fault, FaultKind, FaultPlan, FaultRates, Made, Moment, Script};
 use crate::model::{Model, Observer, Page};
 use crate::profile::Profile;
 
@@ -163,6 +163,10 @@ pub(crate) struct State {
     /// Counts resets, so that a handle from an earlier world touches nothing.
     epoch: u32,
     decided: Option<Vec<DecidedFault>>,
+    script: Option<Arc<Script>>,
+    made: Option<Vec<Made>>,
+    /// Faults are over.
+    is_calm: bool,
     page: Page,
 }
 
@@ -201,6 +205,9 @@ impl SimStore {
                 device: None,
                 epoch: 0,
                 decided: None,
+                script: None,
+                made: None,
+                is_calm: false,
                 page: Page::default(),
             })),
         }
@@ -226,6 +233,9 @@ impl SimStore {
         state.device = Some(device);
         state.epoch = state.epoch.wrapping_add(1);
         state.decided = None;
+        state.script = None;
+        state.made = None;
+        state.is_calm = false;
     }
 
     /// Sets how far faults may go from now on, until the next [`SimStore::begin`].
@@ -269,6 +279,7 @@ impl SimStore {
         state.setup.rates = FaultRates::calm();
         state.setup.plan = FaultPlan::default();
         state.outage = None;
+        state.is_calm = true;
         for link in &mut state.links {
             link.partitioned_until_ns = 0;
         }
@@ -293,6 +304,29 @@ impl SimStore {
     /// equal for runs that differ only in latencies and in the order of independent requests.
     pub fn behaviour(&self) -> u64 {
         lock(&self.shared).behaviour.print()
+    }
+
+    /// Has every request follow `script` from now on, until the next [`SimStore::begin`]; nothing is
+    /// drawn for them.
+    pub fn follow(&self, script: Arc<Script>) {
+        lock(&self.shared).script = Some(script);
+    }
+
+    /// `process` has reached this moment, and its requests are counted from 0 again.
+    pub fn reach(&self, process: ProcessId, moment: Moment) {
+        let mut state = lock(&self.shared);
+        let link = state.link(process);
+        (link.moment, link.since) = (moment, 0);
+    }
+
+    /// Keeps every request from now on with its fate, for a script.
+    pub fn record_requests(&self) {
+        lock(&self.shared).made = Some(Vec::new());
+    }
+
+    /// The requests since [`SimStore::record_requests`], in the order in which they were made.
+    pub fn take_requests(&self) -> Vec<Made> {
+        lock(&self.shared).made.take().unwrap_or_default()
     }
 
     /// How many requests this process has sent, or would have sent had it not been cut off.

@@ -1,7 +1,7 @@
 //! Snapshots that clients hold on to: sessions of `manifest-core`, long and short, on the newest
 //! state or on one that somebody saved.
 //!
-//! What to do next follows from the number of the operation, mixed: whether a session is kept for
+//! What to do next follows from the variant of the operation, mixed: whether a session is kept for
 //! the next read, and what the next one is opened on. The pin is renewed when a client comes by
 //! and finds it due, so a process whose clients are busy elsewhere lets it lapse.
 
@@ -12,7 +12,7 @@ use manifest_core::{Error, Manifest, SavedSnapshot, Session};
 
 use super::session::{byte_range, row};
 use crate::system::{Recorder, Shelf};
-use crate::workload::{OpId, Operation, ReadTarget};
+use crate::workload::{Operation, ReadTarget};
 
 /// The held snapshots of one process.
 pub(super) struct Held {
@@ -24,9 +24,9 @@ pub(super) struct Held {
     renewed_at: Cell<Duration>,
 }
 
-/// Bits that follow from the number of an operation.
-fn habit(id: OpId, place: u32) -> u32 {
-    id.0.wrapping_mul(0x9e37_79b1).rotate_left(7 * place + 5) >> 24
+/// Bits that follow from the variant of an operation.
+fn habit(variant: u16, place: u32) -> u32 {
+    u32::from(variant).wrapping_mul(0x9e37_79b1).rotate_left(7 * place + 5) >> 24
 }
 
 impl Held {
@@ -36,8 +36,8 @@ impl Held {
     }
 
     /// Leaves the newest snapshot for others, now and then.
-    pub(super) fn maybe_leave(&self, id: OpId) {
-        if habit(id, 0) < 80 {
+    pub(super) fn maybe_leave(&self, variant: u16) {
+        if habit(variant, 0) < 80 {
             self.shelf.leave(self.manifest.save().into_bytes());
         }
     }
@@ -45,7 +45,7 @@ impl Held {
     /// Reads from a snapshot of the past.
     pub(super) async fn read(&self, operation: &Operation, seen: &Recorder) -> Result<(), Error> {
         self.renew_if_due().await;
-        let mut session = self.session(operation.id).await?;
+        let mut session = self.session(operation.variant).await?;
         seen.snapshot(session.seq());
         for read in &operation.reads {
             match *read {
@@ -59,23 +59,23 @@ impl Held {
                 }
             }
         }
-        if habit(operation.id, 1) < 170 {
+        if habit(operation.variant, 1) < 170 {
             self.kept.borrow_mut().push(session);
         }
         Ok(())
     }
 
-    async fn session(&self, id: OpId) -> Result<Session, Error> {
+    async fn session(&self, variant: u16) -> Result<Session, Error> {
         // Long sessions: the oldest that is kept. Short ones: a new one.
-        if habit(id, 2) < 170 && !self.kept.borrow().is_empty() {
+        if habit(variant, 2) < 170 && !self.kept.borrow().is_empty() {
             return Ok(self.kept.borrow_mut().remove(0));
         }
-        let found = self.shelf.find(habit(id, 3) as usize).filter(|_| habit(id, 2) < 110);
+        let found = self.shelf.find(habit(variant, 3) as usize).filter(|_| habit(variant, 2) < 110);
         match found {
             Some(bytes) => self.manifest.reopen(&SavedSnapshot::from_bytes(bytes)).await,
             None => {
                 let session = self.manifest.session().await?;
-                if habit(id, 0) < 80 {
+                if habit(variant, 0) < 80 {
                     self.shelf.leave(session.save().into_bytes());
                 }
                 Ok(session)

@@ -121,7 +121,7 @@ impl ManifestSession {
             let snapshot = self.base(operation.freshness).await?;
             seen.snapshot(snapshot.seq());
             read_snapshot(&snapshot, &operation.reads, seen);
-            self.held.maybe_leave(operation.id);
+            self.held.maybe_leave(operation.variant);
             return Ok(Ending::Ok { commit: None });
         }
         let role = self.role_for(operation).await?;
@@ -162,12 +162,12 @@ impl ManifestSession {
     /// In worlds with a leader every second writing operation wants to be done by it. A process
     /// without the role takes it over; one that lost it hesitates.
     async fn role_for(&self, operation: &Operation) -> Result<Option<Role>, Error> {
-        let number = operation.id.0;
-        if self.habits.writes != Writing::UnderRole || !number.is_multiple_of(2) {
+        let variant = operation.variant;
+        if self.habits.writes != Writing::UnderRole || !variant.is_multiple_of(2) {
             return Ok(None);
         }
         let held = self.leader.borrow().clone();
-        if held.is_some() || (self.fenced.get() > 0 && !number.is_multiple_of(8)) {
+        if held.is_some() || (self.fenced.get() > 0 && !variant.is_multiple_of(8)) {
             return Ok(held);
         }
         let role = self.manifest.acquire(LEADER).await?;
@@ -189,7 +189,7 @@ impl ManifestSession {
             }
             Error::OutcomeUnknown { id } => {
                 // Half of the clients ask what became of it, as they would after a restart.
-                if operation.id.0.is_multiple_of(2) {
+                if operation.variant.is_multiple_of(2) {
                     return Ending::Unknown;
                 }
                 seen.asks_once_more();

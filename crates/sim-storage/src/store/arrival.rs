@@ -58,7 +58,7 @@ impl State {
     /// The refusals that are no business of the model.
     fn refusal_without_apply(&self, slot: u32, fault: Option<Fault>) -> Option<Refusal> {
         let flight = &self.flights[slot as usize];
-        let weather = self.outage_for(sim::now_ns(), flight.weather_word);
+        let weather = self.outage_for(sim::now_ns(), flight.luck_ppm);
         let (label, refusal) = match (weather, fault) {
             (Some(kind @ OutageKind::Throttling), _) => (kind.label(), Refusal::SlowDown),
             (Some(kind @ OutageKind::Failing), _) => (kind.label(), Refusal::Internal),

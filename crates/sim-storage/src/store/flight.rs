@@ -10,7 +10,7 @@ use sim::{Access, Admission, Device, EVERY_OBJECT, Footprint, ProcessId, Site};
 
 use super::request::{Failure, Reply, Request};
 use super::{BodyDamage, DecidedFault, Shared, State, lock};
-use crate::fault::{Decision, Fault, Grounds, decide, word};
+use crate::fault::{Decision, Fate, Fault, Grounds, Made, RequestKey, Ways, decide, word};
 
 /// The store as the engine calls it.
 pub(super) struct StoreDevice(pub(super) Shared);
@@ -59,7 +59,7 @@ pub(super) struct Flight {
     pub(super) sent: u32,
     pub(super) sent_at_ns: u64,
     pub(super) decision: Decision,
-    pub(super) weather_word: u32,
+    pub(super) luck_ppm: u32,
     /// Events that are scheduled.
     pub(super) pending: u8,
     pub(super) client: Waiting,
@@ -89,7 +89,7 @@ impl Flight {
             sent: 0,
             sent_at_ns: 0,
             decision: Decision::default(),
-            weather_word: 0,
+            luck_ppm: 0,
             pending: 0,
             client: Waiting::GoneSince(0),
             answer: None,
@@ -139,8 +139,25 @@ impl State {
         let link = self.link(process);
         let number = link.requests;
         link.requests += 1;
-        let draw = sim::draw(process, Site::REQUEST);
-        let decision = self.decide(process, number, &request, &draw);
+        let key = RequestKey { process, moment: link.moment, nth: link.since };
+        link.since += 1;
+        let (decision, luck_ppm) = match &self.script {
+            Some(script) => {
+                let (ways, fate) = script.fate(&key);
+                (self.follow(ways, &fate, &request), fate.luck_ppm)
+            }
+            None => {
+                let draw = sim::draw(process, Site::REQUEST);
+                let luck_ppm = draw.below(word::WEATHER, 1_000_000);
+                (self.decide(process, number, &request, &draw), luck_ppm)
+            }
+        };
+        if let Some(made) = &mut self.made {
+            let Decision { fault, request_ns, reply_ns } = decision;
+            let ways = Some(Ways { there_ns: request_ns, back_ns: reply_ns });
+            let request = u64::from(process.0) << 32 | u64::from(number);
+            made.push(Made { key, request, fate: Fate { ways, fault, luck_ppm } });
+        }
         let slot = self.free.pop().unwrap_or_else(|| {
             self.flights.push(Flight::unused());
             (self.flights.len() - 1) as u32
@@ -153,7 +170,7 @@ impl State {
         flight.sent = 0;
         flight.sent_at_ns = 0;
         flight.decision = decision;
-        flight.weather_word = draw.word(word::WEATHER);
+        flight.luck_ppm = luck_ppm;
         flight.pending = 0;
         flight.client = Waiting::Yes(waker);
         flight.answer = None;
@@ -198,6 +215,17 @@ impl State {
             decided.push(DecidedFault { process, request: number, fault });
         }
         decision
+    }
+
+    /// What a script says about a request, as far as it means anything for it.
+    fn follow(&self, ways: Ways, fate: &Fate, request: &Request) -> Decision {
+        let means_something = |fault: &Fault| {
+            !self.is_calm
+                && fault.kind().applies_to(&request.shape(), &self.setup.profile)
+                && self.is_within_bounds(*fault, request)
+        };
+        let fault = fate.fault.filter(means_something);
+        Decision { fault, request_ns: ways.there_ns, reply_ns: ways.back_ns }
     }
 
     /// Whether the world lets this fault happen to this request.

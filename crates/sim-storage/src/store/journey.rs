@@ -38,10 +38,10 @@ impl State {
         sim::emit_with(process, Kind::Request, flight.object(), flight.id(), kind as u64, || {
             request.describe(model)
         });
-        let (decision, weather_word) = (flight.decision, flight.weather_word);
+        let (decision, luck_ppm) = (flight.decision, flight.luck_ppm);
         if self.partitioned(process, now_ns) {
             self.lose(slot, "fault.partition", Report::Silence);
-        } else if self.outage_for(now_ns, weather_word) == Some(OutageKind::Unreachable) {
+        } else if self.outage_for(now_ns, luck_ppm) == Some(OutageKind::Unreachable) {
             self.lose(slot, OutageKind::Unreachable.label(), Report::Silence);
         } else {
             self.depart(slot, now_ns, &decision);

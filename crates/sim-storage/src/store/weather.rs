@@ -6,12 +6,17 @@
 use sim::ProcessId;
 
 use super::{SimStore, State, lock};
+use crate::fault::Moment;
 
 /// What the store knows of one process.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Link {
     /// How many requests it has made.
     pub(crate) requests: u32,
+    /// What it began last, for scripts.
+    pub(crate) moment: Moment,
+    /// How many requests it has made since then.
+    pub(crate) since: u32,
     /// The number of the request of this process that was sent last among those applied.
     pub(crate) newest_applied: u32,
     /// Until when it is cut off, in virtual nanoseconds.
@@ -77,10 +82,10 @@ impl State {
         link.is_some_and(|link| now_ns < link.partitioned_until_ns)
     }
 
-    /// The outage that hits a request whose draw holds `word`, if one does.
-    pub(super) fn outage_for(&self, now_ns: u64, word: u32) -> Option<OutageKind> {
+    /// The outage that hits a request of this luck (see [`Fate`](crate::fault::Fate)), if one does.
+    pub(super) fn outage_for(&self, now_ns: u64, luck_ppm: u32) -> Option<OutageKind> {
         let outage = self.outage?;
-        let hit = now_ns < outage.until_ns && sim::scale(word, 1_000_000) < outage.share_ppm;
+        let hit = now_ns < outage.until_ns && luck_ppm < outage.share_ppm;
         hit.then_some(outage.kind)
     }
 }
