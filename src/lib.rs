@@ -20,6 +20,7 @@ mod meter;
 pub mod panics;
 pub mod plan;
 mod processes;
+pub mod reduce;
 pub mod report;
 pub mod strategy;
 pub mod swarm;

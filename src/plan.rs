@@ -34,7 +34,7 @@ use sim_storage::fault::Fault;
 use crate::checkers::Rule;
 use crate::strategy::Strategy;
 use crate::workload::Freshness;
-use crate::world::Verdict;
+use crate::world::{Limit, Verdict};
 
 pub use build::{Misfit, Ran, replay};
 pub(crate) use build::{Trial, run};
@@ -100,6 +100,10 @@ pub enum Failure {
     Rule(Rule),
     /// The system panicked at this file and line.
     Panic(String),
+    /// Nothing would ever have happened again.
+    Deadlock,
+    /// A limit was reached. Nothing is ever reduced to this.
+    Endless,
 }
 
 impl Failure {
@@ -108,7 +112,11 @@ impl Failure {
     pub fn of(verdict: &Verdict) -> Option<Failure> {
         match verdict {
             Verdict::Pass => None,
-            Verdict::Broken(finding) | Verdict::Stuck(finding) => Some(Failure::Rule(finding.rule)),
+            Verdict::Broken(finding) | Verdict::Stuck(finding) => Some(match Limit::of(finding) {
+                None => Failure::Rule(finding.rule),
+                Some(Limit::Deadlock) => Failure::Deadlock,
+                Some(Limit::Time | Limit::Polls) => Failure::Endless,
+            }),
             Verdict::Panicked { place, .. } => Some(Failure::Panic(place.clone())),
         }
     }
@@ -119,6 +127,7 @@ impl Failure {
         match self {
             Failure::Rule(rule) => rule.class().to_string(),
             Failure::Panic(_) => String::from("Panic"),
+            Failure::Deadlock | Failure::Endless => Rule::Progress.class().to_string(),
         }
     }
 }
@@ -128,6 +137,8 @@ impl std::fmt::Display for Failure {
         match self {
             Failure::Rule(rule) => f.write_str(&rule.name()),
             Failure::Panic(place) => write!(f, "panic at {place}"),
+            Failure::Deadlock => f.write_str("deadlock"),
+            Failure::Endless => f.write_str("endless"),
         }
     }
 }
@@ -144,6 +155,11 @@ impl TryFrom<String> for Failure {
     fn try_from(text: String) -> Result<Failure, String> {
         if let Some(place) = text.strip_prefix("panic at ") {
             return Ok(Failure::Panic(place.to_owned()));
+        }
+        match text.as_str() {
+            "deadlock" => return Ok(Failure::Deadlock),
+            "endless" => return Ok(Failure::Endless),
+            _ => {}
         }
         let rule = Rule::ALL.into_iter().find(|rule| rule.name() == text);
         rule.map(Failure::Rule).ok_or_else(|| format!("no rule is called '{text}'"))

@@ -66,6 +66,35 @@ pub enum Verdict {
     },
 }
 
+/// Where a world came to its end without finishing, and without a broken rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Limit {
+    /// Nothing will ever happen again.
+    Deadlock,
+    /// Virtual time.
+    Time,
+    /// Polls of tasks.
+    Polls,
+}
+
+impl Limit {
+    const ALL: [Limit; 3] = [Limit::Deadlock, Limit::Time, Limit::Polls];
+
+    fn sentence(self) -> &'static str {
+        match self {
+            Limit::Deadlock => "every task waits and nothing will ever wake one",
+            Limit::Time => "the world did not end within its virtual time",
+            Limit::Polls => "tasks run on and on without letting time pass",
+        }
+    }
+
+    /// The limit that this finding is about, if it is about one.
+    pub(crate) fn of(finding: &Finding) -> Option<Limit> {
+        let is_meant = |limit: &Limit| limit.sentence() == finding.what;
+        Limit::ALL.into_iter().find(is_meant).filter(|_| finding.process == ProcessId::WORLD)
+    }
+}
+
 /// What is known of a finished world.
 #[derive(Clone, Debug)]
 pub struct WorldReport {
@@ -458,14 +487,14 @@ fn report(
     // All findings but those about the budget halt the world, so they were made at one moment.
     let finding =
         judge.findings().iter().min_by_key(|finding| (finding.rule.class(), finding.event));
-    let limit_reached = |what: &str| {
+    let limit_reached = |limit: Limit| {
         Verdict::Stuck(Finding {
             rule: Rule::Progress,
             process: ProcessId::WORLD,
             at_ns: sim::now_ns(),
             event: sim::event_count(),
             evidence: Vec::new(),
-            what: what.to_owned(),
+            what: limit.sentence().to_owned(),
         })
     };
     let verdict = match (outcome, finding) {
@@ -476,15 +505,9 @@ fn report(
         (_, Some(finding)) if finding.rule == Rule::Progress => Verdict::Stuck(finding.clone()),
         (_, Some(finding)) => Verdict::Broken(finding.clone()),
         (Outcome::Done(()) | Outcome::Halted, None) => Verdict::Pass,
-        (Outcome::Deadlock, None) => {
-            limit_reached("every task waits and nothing will ever wake one")
-        }
-        (Outcome::TimeLimit, None) => {
-            limit_reached("the world did not end within its virtual time")
-        }
-        (Outcome::StepLimit, None) => {
-            limit_reached("tasks run on and on without letting time pass")
-        }
+        (Outcome::Deadlock, None) => limit_reached(Limit::Deadlock),
+        (Outcome::TimeLimit, None) => limit_reached(Limit::Time),
+        (Outcome::StepLimit, None) => limit_reached(Limit::Polls),
     };
     let mut counts = Vec::new();
     sim::each_count(|name, count| counts.push((name, count)));

@@ -1,0 +1,198 @@
+//! Reduction: from a failing plan to a small one that fails in the same way.
+//!
+//! It knows plans and verdicts, and nothing of the protocol. A candidate counts only if it fails
+//! with the same fingerprint ([`Failure`]: rule and place); one that passes, fails otherwise or
+//! runs into a limit never does. What is tried, in this order, again and again until nothing helps:
+//!
+//! 1. **cut**: what did not happen before the failure;
+//! 2. **leap**: everything of a kind at once (all faults, all blows, all latencies, the order);
+//! 3. **take away** slots, blows, faults, operations, by delta debugging (`delta`);
+//! 4. **shrink** operations: reads and writes, keys, pauses, patience, upkeep;
+//! 5. **smooth** what is left: round lengths, ordinary latencies, default options.
+//!
+//! Every step is a pure function of the plan, so the result is the same every time. The number of
+//! tries is bounded; a try costs what its world costs, and worlds get smaller quickly.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `delta` | delta debugging of a list |
+//! | `removal` | plans without some of their parts |
+//! | `shrink` | operations and keys made smaller |
+//! | `smooth` | lengths, latencies and options made ordinary |
+//! | `worlds` | the oracle that runs worlds |
+
+mod delta;
+mod removal;
+mod shrink;
+mod smooth;
+#[cfg(test)]
+mod tests;
+mod worlds;
+
+use crate::plan::Plan;
+
+pub use delta::minimize;
+pub use worlds::{Budget, Failed, Irreducible, Shortened, Size, Suspect, Worlds, shorten};
+
+/// Who says whether a candidate still fails.
+pub trait Oracle {
+    /// Whether the candidate fails in the wanted way.
+    fn fails(&mut self, candidate: &Plan) -> bool;
+
+    /// The same plan without what does not happen in its run; `None` if there is nothing to know.
+    fn pruned(&mut self, plan: &Plan) -> Option<Plan> {
+        let _ = plan;
+        None
+    }
+
+    /// The same plan ordered by time, with requests that take as long as they did in its own order;
+    /// `None` if it is by time already.
+    fn by_time(&mut self, plan: &Plan) -> Option<Plan> {
+        let _ = plan;
+        None
+    }
+
+    /// Whether there is no time left.
+    fn is_out_of_time(&mut self) -> bool {
+        false
+    }
+}
+
+/// Why a reduction ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Nothing that is tried makes it any smaller.
+    FixedPoint,
+    /// No tries, or no time, were left.
+    Budget,
+}
+
+/// What a reduction came to.
+#[derive(Clone, Debug)]
+pub struct Reduced {
+    /// The smallest plan that was found.
+    pub plan: Plan,
+    /// How many candidates were tried.
+    pub tries: u32,
+    /// Why it ended.
+    pub end: End,
+}
+
+/// Reduces a plan that fails, with at most `tries` tries. `progress` is told of every smaller plan
+/// and of the number of tries so far.
+pub fn reduce(
+    plan: Plan,
+    tries: u32,
+    oracle: &mut dyn Oracle,
+    progress: &mut dyn FnMut(&Plan, u32),
+) -> Reduced {
+    let mut reducer = Reducer { plan, oracle, progress, tries: 0, limit: tries, out: false };
+    reducer.prune();
+    loop {
+        let before = reducer.plan.clone();
+        reducer.leap();
+        reducer.take_away();
+        reducer.shrink();
+        reducer.smooth();
+        reducer.prune();
+        if reducer.out || reducer.plan == before {
+            break;
+        }
+    }
+    let end = if reducer.out { End::Budget } else { End::FixedPoint };
+    Reduced { plan: reducer.plan, tries: reducer.tries, end }
+}
+
+/// The smallest plan so far, and how to find out about a smaller one.
+struct Reducer<'a> {
+    plan: Plan,
+    oracle: &'a mut dyn Oracle,
+    progress: &'a mut dyn FnMut(&Plan, u32),
+    tries: u32,
+    limit: u32,
+    /// The limit was reached.
+    out: bool,
+}
+
+impl Reducer<'_> {
+    /// Takes the candidate if it fails in the same way.
+    fn try_plan(&mut self, candidate: Plan) -> bool {
+        if self.out || candidate == self.plan {
+            return false;
+        }
+        if self.tries >= self.limit || self.oracle.is_out_of_time() {
+            self.out = true;
+            return false;
+        }
+        self.tries += 1;
+        // What cannot be written down and read back is no plan.
+        let fails = candidate.check().is_ok() && self.oracle.fails(&candidate);
+        if fails {
+            self.plan = candidate;
+            (self.progress)(&self.plan, self.tries);
+        }
+        fails
+    }
+
+    /// Takes the plan with this edit if it fails in the same way.
+    fn try_edit(&mut self, edit: impl FnOnce(&mut Plan)) -> bool {
+        let mut candidate = self.plan.clone();
+        edit(&mut candidate);
+        self.try_plan(candidate)
+    }
+
+    /// Leaves as many of the parts `0..count` out as possible. `keeping` makes the plan that keeps
+    /// only these parts of the plan at hand.
+    fn try_without(&mut self, count: usize, keeping: impl Fn(&Plan, &[usize]) -> Plan) {
+        let whole = self.plan.clone();
+        minimize((0..count).collect(), |kept| self.try_plan(keeping(&whole, kept)));
+    }
+
+    /// Applies an edit to as many of the parts `0..count` as possible: all at once, then by delta
+    /// debugging over those that stay as they are.
+    fn try_on_most(&mut self, count: usize, edit: impl Fn(&mut Plan, usize)) {
+        self.try_without(count, |whole, kept| {
+            let mut candidate = whole.clone();
+            let mut kept = kept.iter().copied().peekable();
+            for part in 0..count {
+                if kept.next_if_eq(&part).is_none() {
+                    edit(&mut candidate, part);
+                }
+            }
+            candidate
+        });
+    }
+
+    /// Cuts what does not happen.
+    fn prune(&mut self) {
+        if let Some(pruned) = self.oracle.pruned(&self.plan) {
+            self.try_plan(pruned);
+        }
+    }
+
+    fn leap(&mut self) {
+        self.try_edit(|plan| {
+            plan.requests.clear();
+            plan.blows.clear();
+            plan.world.schedule = None;
+        });
+        self.try_edit(|plan| plan.requests.clear());
+        self.try_edit(|plan| plan.blows.clear());
+        self.try_edit(|plan| plan.requests.iter_mut().for_each(|request| request.fault = None));
+        self.try_edit(smooth::ordinary_ways);
+        if !self.try_edit(|plan| plan.world.schedule = None)
+            && let Some(by_time) = self.oracle.by_time(&self.plan)
+        {
+            self.try_plan(by_time);
+        }
+    }
+
+    fn take_away(&mut self) {
+        self.try_without(self.plan.slots.len(), removal::keep_slots);
+        self.prune();
+        self.try_without(self.plan.blows.len(), removal::keep_blows);
+        self.try_without(removal::faults(&self.plan), removal::keep_faults);
+        self.try_without(self.plan.operations(), removal::keep_operations);
+        self.prune();
+    }
+}

@@ -1,0 +1,178 @@
+//! What is left, made ordinary: round lengths, usual latencies, default options.
+
+use sim_storage::fault::Fault;
+
+use super::Reducer;
+use super::removal::drop_ordinary;
+use crate::plan::{BlowKind, Plan, Span, WriteLimitEntry};
+
+/// A random word in the middle: no chance that is small comes true.
+const MIDDLE: u32 = 1 << 31;
+
+/// Every request takes as long as usual.
+pub(super) fn ordinary_ways(plan: &mut Plan) {
+    for request in &mut plan.requests {
+        (request.there, request.back) = (None, None);
+    }
+    drop_ordinary(plan);
+}
+
+impl Reducer<'_> {
+    pub(super) fn smooth(&mut self) {
+        self.smooth_options();
+        self.smooth_starts();
+        self.smooth_blows();
+        self.smooth_requests();
+    }
+
+    fn smooth_options(&mut self) {
+        self.try_edit(|plan| plan.world.clients = 1);
+        self.try_edit(|plan| plan.world.filling = 0);
+        self.try_edit(|plan| plan.world.write_limit = WriteLimitEntry::Ignored);
+        self.try_edit(|plan| plan.world.store = String::from("s3"));
+        self.try_edit(|plan| plan.seed = 1);
+        if !self.try_edit(|plan| plan.world.tuning = [MIDDLE; sim::DRAW_WORDS]) {
+            self.try_on_most(sim::DRAW_WORDS, |plan, word| plan.world.tuning[word] = MIDDLE);
+        }
+        self.round(|plan| Some(&mut plan.world.transport_timeout));
+        self.round(|plan| Some(&mut plan.world.late_landing_max));
+        self.round(|plan| Some(&mut plan.world.usual.there));
+        self.round(|plan| Some(&mut plan.world.usual.back));
+    }
+
+    fn smooth_starts(&mut self) {
+        self.try_on_most(self.plan.slots.len(), |plan, slot| {
+            plan.slots[slot].start_after = Span(0);
+        });
+        for slot in 0..self.plan.slots.len() {
+            self.round(|plan| Some(&mut plan.slots[slot].start_after));
+            for place in 0..self.plan.slots[slot].operations.len() {
+                self.round(|plan| Some(&mut plan.slots[slot].operations[place].think));
+                self.round(|plan| plan.slots[slot].operations[place].patience.as_mut());
+            }
+            for place in 0..self.plan.slots[slot].rounds.len() {
+                if !self.try_edit(|plan| plan.slots[slot].rounds[place].pause = Span(0)) {
+                    self.round(|plan| Some(&mut plan.slots[slot].rounds[place].pause));
+                }
+            }
+        }
+    }
+
+    fn smooth_blows(&mut self) {
+        for place in 0..self.plan.blows.len() {
+            self.try_edit(|plan| plan.blows[place].delay = Span(0));
+            self.round(|plan| Some(&mut plan.blows[place].delay));
+            self.round(|plan| plan.blows[place].blow.spans());
+            self.lower_after(place);
+            self.try_edit(|plan| {
+                if let BlowKind::Clock { drift_ppm, .. } = &mut plan.blows[place].blow {
+                    *drift_ppm = 0;
+                }
+            });
+        }
+    }
+
+    /// An aim that strikes as early as it can, and at a place that is as narrow as it can be.
+    fn lower_after(&mut self, place: usize) {
+        loop {
+            let after = match &self.plan.blows[place].blow {
+                BlowKind::StallAtStep { after, .. } | BlowKind::CrashAtStep { after, .. } => *after,
+                _ => return,
+            };
+            let lower = [0, after / 2, after.saturating_sub(1)];
+            let lowered = lower.into_iter().any(|lower| {
+                self.try_edit(|plan| match &mut plan.blows[place].blow {
+                    BlowKind::StallAtStep { after, .. } | BlowKind::CrashAtStep { after, .. } => {
+                        *after = lower;
+                    }
+                    _ => {}
+                })
+            });
+            if after == 0 || !lowered {
+                return;
+            }
+        }
+    }
+
+    fn smooth_requests(&mut self) {
+        let count = self.plan.requests.len();
+        self.try_without(count, |plan, kept| {
+            let mut candidate = plan.clone();
+            let mut kept = kept.iter().copied().peekable();
+            for (place, request) in candidate.requests.iter_mut().enumerate() {
+                if kept.next_if_eq(&place).is_none() {
+                    (request.there, request.back) = (None, None);
+                }
+            }
+            drop_ordinary(&mut candidate);
+            candidate
+        });
+        for place in 0..self.plan.requests.len() {
+            self.try_edit(|plan| plan.requests[place].there = None);
+            self.try_edit(|plan| plan.requests[place].back = None);
+            self.try_edit(|plan| plan.requests[place].luck_ppm = 0);
+            self.round(|plan| plan.requests[place].there.as_mut());
+            self.round(|plan| plan.requests[place].back.as_mut());
+            self.try_edit(|plan| {
+                let fault = &mut plan.requests[place].fault;
+                *fault = fault.map(rounded_fault);
+            });
+        }
+        self.try_edit(drop_ordinary);
+    }
+
+    /// A rounder length: one digit, or two.
+    fn round(&mut self, length: impl Fn(&mut Plan) -> Option<&mut Span>) {
+        for digits in [1, 2] {
+            let mut candidate = self.plan.clone();
+            let Some(span) = length(&mut candidate) else { return };
+            *span = Span(rounded(span.0, digits));
+            if candidate == self.plan || self.try_plan(candidate) {
+                return;
+            }
+        }
+    }
+}
+
+/// The number with so many digits that are not 0, rounded up.
+fn rounded(number: u64, digits: u32) -> u64 {
+    let length = number.checked_ilog10().map_or(1, |log| log + 1);
+    match length.checked_sub(digits) {
+        None | Some(0) => number,
+        Some(zeros) => {
+            let unit = 10_u64.pow(zeros);
+            number.div_ceil(unit).saturating_mul(unit)
+        }
+    }
+}
+
+fn rounded_fault(fault: Fault) -> Fault {
+    let round = |ns: u64| rounded(ns, 1);
+    match fault {
+        Fault::LateApply { report, after_ns } => {
+            Fault::LateApply { report, after_ns: round(after_ns) }
+        }
+        Fault::Duplicate { after_ns } => Fault::Duplicate { after_ns: round(after_ns) },
+        Fault::Timeout { after_ns } => Fault::Timeout { after_ns: round(after_ns) },
+        Fault::TailLatency { extra_ns } => Fault::TailLatency { extra_ns: round(extra_ns) },
+        Fault::Reordering { extra_ns } => Fault::Reordering { extra_ns: round(extra_ns) },
+        Fault::ShortBody { .. } => Fault::ShortBody { keep_ppm: 500_000 },
+        Fault::BrokenBody { .. } => Fault::BrokenBody { keep_ppm: 500_000 },
+        Fault::TornPut { report, .. } => Fault::TornPut { keep_ppm: 500_000, report },
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_are_rounded_up_to_their_first_digits() {
+        assert_eq!(rounded(0, 1), 0);
+        assert_eq!(rounded(7, 1), 7);
+        assert_eq!(rounded(1_234_567, 1), 2_000_000);
+        assert_eq!(rounded(1_234_567, 2), 1_300_000);
+        assert_eq!(rounded(u64::MAX, 1), u64::MAX);
+    }
+}

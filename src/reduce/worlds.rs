@@ -1,0 +1,182 @@
+//! The oracle that runs worlds.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cpu_time::ThreadTime;
+use sim::trace::Keep;
+
+use super::{Oracle, Reduced, reduce};
+use crate::plan::{self, Failure, Misfit, Plan, Trial};
+use crate::system::SystemUnderTest;
+use crate::world::{Arena, Patience, Recorded, WorldReport};
+
+/// How a plan failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failed {
+    /// The fingerprint of its failure.
+    pub failure: Failure,
+    /// How large its run was.
+    pub size: Size,
+}
+
+/// How large a run is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Size {
+    /// Events of its trace.
+    pub events: u64,
+    /// Faults that took effect.
+    pub faults: u64,
+    /// Operations that clients began.
+    pub operations: u64,
+}
+
+impl Size {
+    /// The size of this run.
+    #[must_use]
+    pub fn of(report: &WorldReport) -> Size {
+        let faults = report.counts.iter().filter(|(name, _)| name.starts_with("fault."));
+        Size {
+            events: report.events,
+            faults: faults.map(|(_, count)| u64::from(*count)).sum(),
+            operations: report.operations,
+        }
+    }
+}
+
+/// How much a reduction may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Candidates.
+    pub tries: u32,
+    /// Processor time of this thread. With a limit the result depends on the machine.
+    pub cpu: Option<Duration>,
+}
+
+/// The systems that a candidate is run on.
+#[derive(Clone, Debug)]
+pub struct Suspect {
+    /// The one that fails.
+    pub system: Arc<dyn SystemUnderTest>,
+    /// If a bug is planted in it: the same system without. What fails there as well has become
+    /// another story.
+    pub sound: Option<Arc<dyn SystemUnderTest>>,
+}
+
+/// A failing plan made small.
+#[derive(Clone, Debug)]
+pub struct Shortened {
+    /// The plan, its tries and its end.
+    pub reduced: Reduced,
+    /// How it failed, and how large it was.
+    pub before: Failed,
+    /// How large it is now.
+    pub after: Size,
+}
+
+/// Why a plan cannot be reduced.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Irreducible {
+    /// It does not fit the system.
+    #[error(transparent)]
+    Misfit(#[from] Misfit),
+    /// It does not fail.
+    #[error("it passes: there is nothing to reduce")]
+    Passes,
+    /// It fails by running into a limit, and whether a smaller one would is not decidable by
+    /// limits.
+    #[error("it fails by never ending, and that is not reduced")]
+    Endless,
+}
+
+/// Reduces a plan to a small one that fails in the same way.
+///
+/// # Errors
+/// If it does not fit the system, or does not fail.
+pub fn shorten(
+    arena: &Arena,
+    plan: Plan,
+    suspect: &Suspect,
+    budget: Budget,
+    progress: &mut dyn FnMut(&Plan, u32),
+) -> Result<Shortened, Irreducible> {
+    let began = ThreadTime::now();
+    let ran = plan::replay(arena, &plan, &suspect.system, Keep::Hash)?;
+    let failure = match ran.failure {
+        None => return Err(Irreducible::Passes),
+        Some(Failure::Endless) => return Err(Irreducible::Endless),
+        Some(failure) => failure,
+    };
+    let before = Failed { failure, size: Size::of(&ran.report) };
+    let mut worlds = Worlds::new(arena, suspect.clone(), before.clone());
+    worlds.ends = budget.cpu.map(|cpu| (began, cpu));
+    let mut reduced = reduce(plan, budget.tries, &mut worlds, progress);
+    let ran = plan::replay(arena, &reduced.plan, &suspect.system, Keep::Hash)?;
+    reduced.plan.expect.failure = Some(before.failure.clone());
+    Ok(Shortened { reduced, before, after: Size::of(&ran.report) })
+}
+
+/// Runs candidates one after another in one arena.
+#[derive(Debug)]
+pub struct Worlds<'a> {
+    arena: &'a Arena,
+    suspect: Suspect,
+    wanted: Failed,
+    /// Since when, and how long it may take.
+    ends: Option<(ThreadTime, Duration)>,
+}
+
+/// Polls of a task that a candidate may take for each event of the first run, and besides.
+const POLLS: (u64, u64) = (20, 100_000);
+
+impl<'a> Worlds<'a> {
+    /// An oracle for failures like `wanted`.
+    #[must_use]
+    pub fn new(arena: &'a Arena, suspect: Suspect, wanted: Failed) -> Self {
+        Worlds { arena, suspect, wanted, ends: None }
+    }
+
+    fn run(
+        &self,
+        plan: &Plan,
+        system: &Arc<dyn SystemUnderTest>,
+        keep: Keep,
+        recorded: Recorded,
+    ) -> Option<Trial> {
+        let patience = Patience::Polls(self.wanted.size.events * POLLS.0 + POLLS.1);
+        plan::run(self.arena, plan, system, keep, recorded, patience).ok()
+    }
+
+    fn fails_as_wanted(&self, trial: &Trial) -> bool {
+        let failure = Failure::of(&trial.report.verdict);
+        failure != Some(Failure::Endless) && failure.as_ref() == Some(&self.wanted.failure)
+    }
+}
+
+impl Oracle for Worlds<'_> {
+    fn fails(&mut self, candidate: &Plan) -> bool {
+        let trial = self.run(candidate, &self.suspect.system, Keep::Hash, Recorded::Dropped);
+        if !trial.is_some_and(|trial| self.fails_as_wanted(&trial)) {
+            return false;
+        }
+        let Some(sound) = &self.suspect.sound else { return true };
+        let trial = self.run(candidate, sound, Keep::Hash, Recorded::Dropped);
+        trial.is_some_and(|trial| Failure::of(&trial.report.verdict).is_none())
+    }
+
+    fn pruned(&mut self, plan: &Plan) -> Option<Plan> {
+        let trial = self.run(plan, &self.suspect.system, Keep::Hash, Recorded::Kept)?;
+        Some(plan::pruned(plan, &trial.recording?))
+    }
+
+    fn is_out_of_time(&mut self) -> bool {
+        self.ends.is_some_and(|(began, cpu)| began.elapsed() > cpu)
+    }
+
+    fn by_time(&mut self, plan: &Plan) -> Option<Plan> {
+        plan.world.schedule?;
+        let keep = Keep::Ring { capacity: usize::MAX };
+        let trial = self.run(plan, &self.suspect.system, keep, Recorded::Kept)?;
+        Some(plan::observed_ways(plan, &trial.recording?, &trial.report.trace))
+    }
+}
