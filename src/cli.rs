@@ -8,7 +8,10 @@
 //! | `check` | `vopr check FILE`: judge a recorded history |
 //! | `faults` | `vopr faults`: what each fault of the store does |
 //! | `marks` | `vopr marks`: what a campaign reached |
-//! | `replay` | `vopr replay SEED`: one world with its full trace |
+//! | `replay` | `vopr replay SEED|FILE`: one world with its full trace |
+//! | `reduce` | `vopr reduce SEED|FILE`: a failing world made small |
+//! | `regress` | `vopr regress DIR`: kept plans, run again |
+//! | `plans` | plans on the command line: which file, which system |
 //! | `verify` | `vopr verify URL`: a manifest on a real store |
 //! | `progress` | how far a campaign is |
 //! | `failure` | exit codes and errors of usage |
@@ -19,7 +22,10 @@ pub mod check;
 mod failure;
 pub mod faults;
 pub mod marks;
+mod plans;
 mod progress;
+pub mod reduce;
+pub mod regress;
 mod replay;
 mod run;
 pub mod verify;
@@ -33,6 +39,7 @@ use crate::system::SystemUnderTest;
 
 pub use args::{Cli, RunArgs, Verb, WorldArgs};
 pub use failure::{Exit, UsageError};
+pub use plans::Source;
 
 /// Runs the command line of this process with these systems; the first one is the default.
 #[must_use]
@@ -46,6 +53,8 @@ pub fn main(systems: &[Arc<dyn SystemUnderTest>]) -> ExitCode {
         Some(Verb::Check(args)) => check::run(&args),
         Some(Verb::Faults(args)) => faults::run(&args, systems),
         Some(Verb::Marks(args)) => marks::run(&args, systems),
+        Some(Verb::Reduce(args)) => reduce::run(&args, systems),
+        Some(Verb::Regress(args)) => regress::run(&args, systems),
         Some(Verb::Replay(args)) => replay::replay(&args, systems),
         Some(Verb::Verify(args)) => Ok(verify::run(&args)),
     };

@@ -21,6 +21,7 @@ pub mod panics;
 pub mod plan;
 mod processes;
 pub mod reduce;
+pub mod regress;
 pub mod report;
 pub mod strategy;
 pub mod swarm;

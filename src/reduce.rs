@@ -10,6 +10,10 @@
 //! 4. **shrink** operations: reads and writes, keys, pauses, patience, upkeep;
 //! 5. **smooth** what is left: round lengths, ordinary latencies, default options.
 //!
+//! What a plan leaves open is drawn from its seed, and taking something away shifts that: a candidate
+//! may pass by bad luck alone. So where nothing helps any more and much is left, candidates are tried
+//! under a few seeds each.
+//!
 //! Every step is a pure function of the plan, so the result is the same every time. The number of
 //! tries is bounded; a try costs what its world costs, and worlds get smaller quickly.
 //!
@@ -33,6 +37,12 @@ use crate::plan::Plan;
 
 pub use delta::minimize;
 pub use worlds::{Budget, Failed, Irreducible, Shortened, Size, Suspect, Worlds, shorten};
+
+/// A plan with so few operations is small.
+const FEW_OPERATIONS: usize = 10;
+
+/// Under how many seeds a candidate is tried when nothing else helps.
+const SEEDS_OF_LUCK: u64 = 5;
 
 /// Who says whether a candidate still fails.
 pub trait Oracle {
@@ -86,18 +96,28 @@ pub fn reduce(
     oracle: &mut dyn Oracle,
     progress: &mut dyn FnMut(&Plan, u32),
 ) -> Reduced {
-    let mut reducer = Reducer { plan, oracle, progress, tries: 0, limit: tries, out: false };
+    let mut reducer =
+        Reducer { plan, oracle, progress, tries: 0, limit: tries, out: false, seeds: 1 };
+    let mut seeds = 1;
     reducer.prune();
     loop {
         let before = reducer.plan.clone();
+        reducer.seeds = seeds;
         reducer.leap();
         reducer.take_away();
+        reducer.seeds = 1;
         reducer.shrink();
         reducer.smooth();
         reducer.prune();
-        if reducer.out || reducer.plan == before {
+        if reducer.out {
             break;
         }
+        let is_small = reducer.plan.operations() <= FEW_OPERATIONS;
+        seeds = match reducer.plan == before {
+            true if seeds > 1 || is_small => break,
+            true => SEEDS_OF_LUCK,
+            false => 1,
+        };
     }
     let end = if reducer.out { End::Budget } else { End::FixedPoint };
     Reduced { plan: reducer.plan, tries: reducer.tries, end }
@@ -112,12 +132,24 @@ struct Reducer<'a> {
     limit: u32,
     /// The limit was reached.
     out: bool,
+    /// Under how many seeds a candidate is tried.
+    seeds: u64,
 }
 
 impl Reducer<'_> {
-    /// Takes the candidate if it fails in the same way.
+    /// Takes the candidate if it fails in the same way, under its own seed or one of the next.
     fn try_plan(&mut self, candidate: Plan) -> bool {
-        if self.out || candidate == self.plan {
+        if candidate == self.plan {
+            return false;
+        }
+        let seed = candidate.seed;
+        (1..self.seeds)
+            .any(|more| self.try_once(Plan { seed: seed.wrapping_add(more), ..candidate.clone() }))
+            || self.try_once(candidate)
+    }
+
+    fn try_once(&mut self, candidate: Plan) -> bool {
+        if self.out {
             return false;
         }
         if self.tries >= self.limit || self.oracle.is_out_of_time() {

@@ -169,6 +169,42 @@ pub struct FailureGroup {
     pub seeds: Vec<u64>,
     /// The story of the smallest.
     pub story: Story,
+    /// How much smaller than its seed the run is that the story tells, if it was reduced.
+    pub reduced: Option<ReducedLine>,
+    /// The file in which the reduced plan is kept.
+    pub saved: Option<String>,
     /// How to see more of it.
     pub replay: String,
+}
+
+/// How a failing run was made small.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ReducedLine {
+    /// Events of the seed's run.
+    pub events_before: u64,
+    /// Faults that took effect in it.
+    pub faults_before: u64,
+    /// Events of the reduced run.
+    pub events: u64,
+    /// Faults that take effect in it.
+    pub faults: u64,
+    /// Candidates that were tried.
+    pub tries: u32,
+}
+
+impl std::fmt::Display for ReducedLine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let plural = |count: u64| if count == 1 { "" } else { "s" };
+        write!(
+            f,
+            "reduced from {} events and {} fault{} to {} events and {} fault{} ({} tries, same failure each time)",
+            self.events_before,
+            self.faults_before,
+            plural(self.faults_before),
+            self.events,
+            self.faults,
+            plural(self.faults),
+            self.tries
+        )
+    }
 }

@@ -9,6 +9,7 @@ use sim::trace::Filter;
 use sim_storage::profile::Profile;
 
 use super::failure::UsageError;
+use super::plans::Source;
 use crate::strategy::Strategy;
 use crate::swarm::{Faults, Judging, SwarmOptions, Workloads};
 use crate::system::SystemUnderTest;
@@ -28,6 +29,8 @@ use crate::system::SystemUnderTest;
         vopr --bug blind-head-put -n 200         plant a known bug and see it found\n  \
         vopr bugs                                how soon each planted bug is found\n  \
         vopr replay 42 --filter minimal          what happened in one world\n  \
+        vopr reduce 42 -o small.json             the same failure, small, as a file\n  \
+        vopr regress regressions                 do kept plans still say the same\n  \
         vopr faults -n 1000                      what each fault of the store does\n  \
         vopr verify file:///data/tables          is the manifest there whole\n\n\
         Exit codes: 0 pass, 2 usage, 10 safety rule broken, 11 no progress, 12 panic in the system,\n\
@@ -48,8 +51,12 @@ pub struct Cli {
 pub enum Verb {
     /// Run many seeds and report what failed and what was reached (the default).
     Run(RunArgs),
-    /// Run one seed again and print its trace.
+    /// Run one seed or one plan again and print its trace.
     Replay(ReplayArgs),
+    /// Make a failing seed or plan small: a few operations and faults that fail in the same way.
+    Reduce(super::reduce::ReduceArgs),
+    /// Run kept plans again: with its bug each must fail as it says, without it must pass.
+    Regress(super::regress::RegressArgs),
     /// Plant each known bug and say how soon it is found, and what is said of it.
     Bugs(super::bugs::BugsArgs),
     /// Judge a recorded history of any system.
@@ -179,6 +186,16 @@ pub struct RunArgs {
     /// Do not run failing seeds again to tell their story.
     #[arg(long)]
     pub no_trace_on_failure: bool,
+    /// Tell the failing runs as they were, without making them small.
+    #[arg(long)]
+    pub no_reduce: bool,
+    /// Candidates that are tried to make a failing run small, for each group of failures.
+    #[arg(long, value_name = "N", default_value_t = 2000)]
+    pub reduce_tries: u32,
+    /// Keep the small plan of each group in this directory, as CLASS-SEED.json. Without it nothing
+    /// is written.
+    #[arg(long, value_name = "DIR")]
+    pub save_dir: Option<PathBuf>,
     /// Tell what broke, without looking for causes.
     #[arg(long)]
     pub no_failure_diagnosis: bool,
@@ -190,9 +207,13 @@ pub struct RunArgs {
 /// Flags of `vopr replay`.
 #[derive(Clone, Debug, Args)]
 pub struct ReplayArgs {
-    /// The seed.
-    pub seed: u64,
-    /// What worlds are like; give what the failing run was given.
+    /// A seed, or the file of a plan.
+    #[arg(value_name = "SEED|FILE")]
+    pub what: Source,
+    /// Without the bug that the plan plants.
+    #[arg(long)]
+    pub without_bug: bool,
+    /// What worlds are like; give what the failing run was given. A plan says it by itself.
     #[command(flatten)]
     pub world: WorldArgs,
     /// Stop printing after this event.
@@ -244,6 +265,8 @@ pub enum FormatArg {
 /// What the world flags mean.
 pub(super) struct Chosen {
     pub(super) system: Arc<dyn SystemUnderTest>,
+    /// If a bug is planted in the system: the same system without.
+    pub(super) sound: Option<Arc<dyn SystemUnderTest>>,
     pub(super) swarm: SwarmOptions,
     pub(super) profile: &'static str,
     pub(super) store: String,
@@ -256,6 +279,8 @@ impl WorldArgs {
         systems: &[Arc<dyn SystemUnderTest>],
     ) -> Result<Chosen, UsageError> {
         let system = self.system(systems)?;
+        let without = WorldArgs { bug: None, ..self.clone() };
+        let sound = self.bug.as_ref().map(|_| without.system(systems)).transpose()?;
         let store = self.store.as_deref().map(store_of).transpose()?;
         let calm = self.no_faults || self.profile == ProfileArg::Calm;
         let swarm = SwarmOptions {
@@ -269,7 +294,7 @@ impl WorldArgs {
         };
         let profile = if calm { ProfileArg::Calm } else { self.profile };
         let store = self.store.clone().unwrap_or_else(|| String::from("drawn"));
-        Ok(Chosen { system, swarm, profile: profile.name(), store })
+        Ok(Chosen { system, sound, swarm, profile: profile.name(), store })
     }
 
     fn system(

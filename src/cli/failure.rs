@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use crate::campaign::GroupKey;
 use crate::checkers::Rule;
+use crate::plan::Failure;
 use crate::system::SystemUnderTest;
 
 /// Exit codes. Scripts rely on them.
@@ -40,6 +41,16 @@ impl Exit {
             GroupKey::Rule(_) => Exit::Safety,
             GroupKey::Panic(_) => Exit::Panic,
             GroupKey::NotDeterministic => Exit::NotDeterministic,
+        }
+    }
+
+    /// The exit code for a run of a plan that failed like this.
+    #[must_use]
+    pub fn of_failure(failure: &Failure) -> Exit {
+        match failure {
+            Failure::Rule(rule) => Exit::of(&GroupKey::Rule(*rule)),
+            Failure::Panic(_) => Exit::Panic,
+            Failure::Deadlock | Failure::Endless => Exit::NoProgress,
         }
     }
 
@@ -126,11 +137,41 @@ pub enum UsageError {
         /// Why.
         source: crate::formats::FormatError,
     },
+    /// A file is no plan, or cannot be written as one.
+    #[error("{path}: {source}")]
+    Plan {
+        /// The file.
+        path: String,
+        /// Why.
+        source: crate::plan::PlanError,
+    },
+    /// A plan does not fit the system.
+    #[error("{path} does not fit: {source}")]
+    Misfit {
+        /// The file.
+        path: String,
+        /// Why.
+        source: crate::plan::Misfit,
+    },
+    /// A seed or plan cannot be reduced.
+    #[error("{what}: {source}")]
+    Irreducible {
+        /// The seed or the file.
+        what: String,
+        /// Why.
+        source: crate::reduce::Irreducible,
+    },
+    /// There are no plans.
+    #[error("{path} holds no plans (*.json)")]
+    NoPlans {
+        /// The directory.
+        path: String,
+    },
     /// There is no such event in the run.
-    #[error("seed {seed} has {events} events, there is no event {until}")]
+    #[error("{what} has {events} events, there is no event {until}")]
     NoSuchEvent {
-        /// The seed.
-        seed: u64,
+        /// The seed or the plan.
+        what: String,
         /// What was asked for.
         until: u64,
         /// How many there are.

@@ -1,4 +1,4 @@
-//! `vopr replay SEED`: one world again, with its full trace.
+//! `vopr replay SEED|FILE`: one world again, with its full trace.
 
 use std::sync::Arc;
 
@@ -6,32 +6,39 @@ use sim::trace::{Filter, Keep, Row, to_json, to_ndjson};
 
 use super::args::{FormatArg, ReplayArgs};
 use super::failure::{Exit, UsageError};
+use super::plans::{self, Source};
 use crate::campaign::{Campaign, Determinism, GroupKey, run_one};
 use crate::diagnosis::diagnose;
+use crate::plan;
 use crate::report::row_text;
 use crate::system::SystemUnderTest;
 use crate::world::{Arena, Verdict, WorldReport};
 
-/// Runs the seed and prints what happened.
+/// Runs the seed or the plan and prints what happened.
 pub(super) fn replay(
     args: &ReplayArgs,
     systems: &[Arc<dyn SystemUnderTest>],
 ) -> Result<Exit, UsageError> {
-    let chosen = args.world.choose(systems)?;
     crate::panics::install();
-    let campaign = Campaign {
-        first_seed: args.seed,
-        iterations: 1,
-        system: chosen.system,
-        swarm: chosen.swarm,
-        determinism: Determinism::Assumed,
-    };
     let keep = Keep::Ring { capacity: args.ring };
-    let report = run_one(&campaign, &Arena::new(), args.seed, keep);
+    let (what, report) = match &args.what {
+        Source::Seed(seed) => (format!("seed {seed}"), of_seed(args, *seed, keep, systems)?),
+        Source::File(path) => {
+            let name = path.display().to_string();
+            let (plan, suspect) = plans::read(path, systems)?;
+            let system = match (args.without_bug, suspect.sound) {
+                (true, Some(sound)) => sound,
+                _ => suspect.system,
+            };
+            let ran = plan::replay(&Arena::new(), &plan, &system, keep)
+                .map_err(|source| UsageError::Misfit { path: name.clone(), source })?;
+            (name, ran.report)
+        }
+    };
     if let Some(until) = args.until
         && until >= report.events
     {
-        return Err(UsageError::NoSuchEvent { seed: args.seed, until, events: report.events });
+        return Err(UsageError::NoSuchEvent { what, until, events: report.events });
     }
     let filter = Filter::from(args.filter);
     let rows: Vec<Row> = report
@@ -45,7 +52,7 @@ pub(super) fn replay(
     let _ = match args.format {
         FormatArg::Json => to_json(&rows, out),
         FormatArg::Ndjson => to_ndjson(&rows, out),
-        FormatArg::Text => print_text(&report, &rows, out),
+        FormatArg::Text => print_text(&what, &report, &rows, out),
     };
     Ok(match &report.verdict {
         Verdict::Pass => Exit::Pass,
@@ -56,16 +63,34 @@ pub(super) fn replay(
     })
 }
 
+fn of_seed(
+    args: &ReplayArgs,
+    seed: u64,
+    keep: Keep,
+    systems: &[Arc<dyn SystemUnderTest>],
+) -> Result<WorldReport, UsageError> {
+    let chosen = args.world.choose(systems)?;
+    let campaign = Campaign {
+        first_seed: seed,
+        iterations: 1,
+        system: if args.without_bug {
+            chosen.sound.unwrap_or(chosen.system)
+        } else {
+            chosen.system
+        },
+        swarm: chosen.swarm,
+        determinism: Determinism::Assumed,
+    };
+    Ok(run_one(&campaign, &Arena::new(), seed, keep))
+}
+
 fn print_text(
+    what: &str,
     report: &WorldReport,
     rows: &[Row],
     mut out: impl std::io::Write,
 ) -> std::io::Result<()> {
-    writeln!(
-        out,
-        "seed {}   {} events   fingerprint {:016x}",
-        report.seed, report.events, report.fingerprint
-    )?;
+    writeln!(out, "{what}   {} events   fingerprint {:016x}", report.events, report.fingerprint)?;
     writeln!(out, "{}\n", report.description)?;
     if let Some(first) = report.trace.first().filter(|row| row.event > 0) {
         writeln!(out, "  the first {} events are not kept; --ring N keeps more\n", first.event)?;
@@ -84,18 +109,13 @@ fn print_text(
     }
     writeln!(out)?;
     match &report.verdict {
-        Verdict::Pass => writeln!(out, "PASS   seed {}", report.seed),
+        Verdict::Pass => writeln!(out, "PASS   {what}"),
         Verdict::Panicked { message, .. } => {
-            writeln!(out, "FAIL   seed {}   panic: {message}", report.seed)
+            writeln!(out, "FAIL   {what}   panic: {message}")
         }
         Verdict::Broken(finding) | Verdict::Stuck(finding) => {
             let class = diagnose(report).map_or(finding.rule.class(), |found| found.class);
-            writeln!(
-                out,
-                "FAIL   seed {}   {class}   broken: {}",
-                report.seed,
-                finding.rule.sentence()
-            )?;
+            writeln!(out, "FAIL   {what}   {class}   broken: {}", finding.rule.sentence())?;
             writeln!(out, "       {}", finding.what)
         }
     }

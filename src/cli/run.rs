@@ -1,23 +1,23 @@
 //! `vopr run`: a campaign, its progress and its report.
 
+mod failures;
+
 use std::io::Write as _;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use sim::trace::{DEFAULT_RING_CAPACITY, Keep, to_ndjson};
+use sim::trace::{Keep, to_ndjson};
 
 use super::args::{Chosen, RunArgs};
 use super::failure::{Exit, UsageError};
 use super::progress::Progress;
-use crate::campaign::{self, Campaign, Determinism, GroupKey, Summary, Watch, run_one};
-use crate::diagnosis::diagnose;
+use crate::campaign::{self, Campaign, Determinism, Summary, Watch};
 use crate::report::{
-    Checks, FailureGroup, Largest, Marks, Report, Search, Searched, Share, Story, Work, to_json,
-    to_text,
+    Checks, Largest, Marks, Report, Search, Searched, Share, Work, to_json, to_text,
 };
 use crate::system::{Rarity, SystemUnderTest};
-use crate::world::{Arena, Verdict, WorldReport};
+use crate::world::{Verdict, WorldReport};
 
 /// Runs the campaign that the flags describe.
 pub(super) fn run(
@@ -59,7 +59,7 @@ pub(super) fn run(
     if let Some((path, source)) = watch.failed_write.into_inner().unwrap_or_default() {
         return Err(UsageError::Output { path: path.display().to_string(), source });
     }
-    let report = report(args, &campaign, &chosen, &summary);
+    let report = report(args, &campaign, &chosen, &summary, workers)?;
     let text = if args.json { to_json(&report) } else { to_text(&report) };
     // Who closes the pipe early has seen enough.
     let _ = std::io::stdout().write_all(text.as_bytes());
@@ -150,14 +150,19 @@ fn write_trace(path: &Path, report: &WorldReport) -> std::io::Result<()> {
     std::fs::rename(&beside, path)
 }
 
-fn report(args: &RunArgs, campaign: &Campaign, chosen: &Chosen, summary: &Summary) -> Report {
+fn report(
+    args: &RunArgs,
+    campaign: &Campaign,
+    chosen: &Chosen,
+    summary: &Summary,
+    workers: usize,
+) -> Result<Report, UsageError> {
     let count = |name: &str| summary.reached.get(name).map_or(0, |reached| reached.times);
     let failed: u64 = summary.failures.values().map(|group| group.count).sum();
     let whole = summary.seeds.saturating_sub(failed);
-    let mut failures: Vec<FailureGroup> =
-        summary.failures.iter().map(|(key, group)| failure(args, campaign, key, group)).collect();
+    let mut failures = failures::tell_all(args, campaign, chosen, summary, workers)?;
     failures.sort_by_key(|group| (std::cmp::Reverse(group.count), group.story.seed));
-    Report {
+    Ok(Report {
         version: env!("CARGO_PKG_VERSION"),
         system: chosen.system.name().to_owned(),
         bug: args.world.bug.clone(),
@@ -190,7 +195,7 @@ fn report(args: &RunArgs, campaign: &Campaign, chosen: &Chosen, summary: &Summar
         largest: summary.largest.map(|(seed, requests)| Largest { seed, requests }),
         failures,
         fingerprint: format!("{:016x}", summary.fingerprint),
-    }
+    })
 }
 
 fn search(summary: &Summary) -> Search {
@@ -237,29 +242,4 @@ fn marks(system: &dyn SystemUnderTest, summary: &Summary) -> Marks {
         }
     }
     marks
-}
-
-fn failure(
-    args: &RunArgs,
-    campaign: &Campaign,
-    key: &GroupKey,
-    group: &campaign::Group,
-) -> FailureGroup {
-    let seed = group.seeds.first().copied().unwrap_or(campaign.first_seed);
-    let keep = match args.no_trace_on_failure {
-        true => Keep::Hash,
-        false => Keep::Ring { capacity: DEFAULT_RING_CAPACITY },
-    };
-    let report = run_one(campaign, &Arena::new(), seed, keep);
-    let diagnosis = (!args.no_failure_diagnosis).then(|| diagnose(&report)).flatten();
-    let mut story = Story::of(&report, diagnosis);
-    if *key == GroupKey::NotDeterministic {
-        story.not_deterministic();
-    }
-    FailureGroup {
-        count: group.count,
-        seeds: group.seeds.iter().copied().collect(),
-        story,
-        replay: format!("vopr replay {seed}{}", args.world.to_flags()),
-    }
 }

@@ -83,6 +83,7 @@ impl Run {
         };
         WorldReport {
             seed: 1,
+            strategy: crate::strategy::Strategy::Timed,
             verdict: Verdict::Broken(finding.clone()),
             requests: 0,
             operations: 0,

@@ -80,6 +80,9 @@ pub enum Irreducible {
     /// It does not fit the system.
     #[error(transparent)]
     Misfit(#[from] Misfit),
+    /// Its world panicked before it was built.
+    #[error("it panics before there is a world")]
+    NoWorld,
     /// It does not fail.
     #[error("it passes: there is nothing to reduce")]
     Passes,

@@ -83,8 +83,14 @@ fn failing() -> Report {
         ],
     };
     let replay = String::from("vopr replay 4217");
-    let failures =
-        vec![FailureGroup { count: 15, seeds: vec![4217, 5090, 8841, 9000], story, replay }];
+    let failures = vec![FailureGroup {
+        count: 15,
+        seeds: vec![4217, 5090, 8841, 9000],
+        story,
+        reduced: None,
+        saved: None,
+        replay,
+    }];
     Report { bug: Some(String::from("some-bug")), failures, ..passing() }
 }
 

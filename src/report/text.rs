@@ -163,6 +163,9 @@ fn write_failure(group: &FailureGroup, out: &mut String) -> fmt::Result {
     )?;
     writeln!(out, "       {}", story.what)?;
     writeln!(out)?;
+    if let Some(reduced) = &group.reduced {
+        writeln!(out, "  {reduced}")?;
+    }
     write_lines(story, out)?;
     writeln!(out, "  class   {}: {}", story.class, story.meaning)?;
     if !story.also.is_empty() {
@@ -180,6 +183,10 @@ fn write_failure(group: &FailureGroup, out: &mut String) -> fmt::Result {
         writeln!(out, "  {head:6}  {}. {}{evidence}", index + 1, cause.sentence)?;
     }
     writeln!(out, "  rule    {}      {}", story.rule, story.place)?;
+    if let Some(saved) = &group.saved {
+        let advice = "(commit this file: it survives code changes, the seed does not)";
+        writeln!(out, "  saved   {saved}     {advice}")?;
+    }
     writeln!(out, "  next    {}", group.replay)?;
     writeln!(out)
 }

@@ -1,0 +1,135 @@
+//! `vopr reduce SEED|FILE`: a failing world made small.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use sim::trace::Keep;
+
+use super::args::WorldArgs;
+use super::failure::{Exit, UsageError};
+use super::plans::{self, Source};
+use crate::plan::{Failure, Plan, plan_of_seed};
+use crate::reduce::{Budget, End, Irreducible, Shortened, Suspect, shorten};
+use crate::report::ReducedLine;
+use crate::system::SystemUnderTest;
+use crate::world::Arena;
+
+/// Flags of `vopr reduce`.
+#[derive(Clone, Debug, Args)]
+pub struct ReduceArgs {
+    /// A failing seed, or the file of a failing plan.
+    #[arg(value_name = "SEED|FILE")]
+    pub what: Source,
+    /// Where the small plan is written; by default it goes to standard output.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Candidates that are tried, at most.
+    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    pub tries: u32,
+    /// Seconds of processor time that it may take. The result depends on the machine then.
+    #[arg(long, value_name = "SECONDS")]
+    pub seconds: Option<u64>,
+    /// What worlds are like; give what the failing run was given. A plan says it by itself.
+    #[command(flatten)]
+    pub world: WorldArgs,
+}
+
+/// Reduces what is asked for and writes the result.
+pub(super) fn run(
+    args: &ReduceArgs,
+    systems: &[Arc<dyn SystemUnderTest>],
+) -> Result<Exit, UsageError> {
+    crate::panics::install();
+    let arena = Arena::new();
+    let (what, plan, suspect) = match &args.what {
+        Source::File(path) => {
+            let (plan, suspect) = plans::read(path, systems)?;
+            (path.display().to_string(), plan, suspect)
+        }
+        Source::Seed(seed) => {
+            let chosen = args.world.choose(systems)?;
+            let bug = args.world.bug.as_deref();
+            let what = format!("seed {seed}");
+            let (_, plan) =
+                plan_of_seed(&arena, *seed, &chosen.system, bug, &chosen.swarm, Keep::Hash);
+            let Some(plan) = plan else {
+                return Err(UsageError::Irreducible { what, source: Irreducible::NoWorld });
+            };
+            (what, plan, Suspect { system: chosen.system, sound: chosen.sound })
+        }
+    };
+    let cpu = args.seconds.map(Duration::from_secs);
+    let budget = Budget { tries: args.tries, cpu };
+    let shortened = shorten(&arena, plan, &suspect, budget, &mut tell_progress)
+        .map_err(|source| UsageError::Irreducible { what: what.clone(), source })?;
+    end_progress();
+    let plan = noted(&shortened, &what);
+    let line = reduced_line(&shortened);
+    if shortened.reduced.end == End::Budget {
+        eprintln!("the budget ended: more tries may make it smaller (--tries, --seconds)");
+    }
+    match &args.output {
+        Some(path) => {
+            let place = path.display().to_string();
+            plan.write(path).map_err(|source| UsageError::Plan { path: place.clone(), source })?;
+            println!("{what}: {}\n  {line}\n  saved   {place}", shortened.before.failure);
+        }
+        None => {
+            eprintln!("{what}: {}\n  {line}", shortened.before.failure);
+            // Who closes the pipe early has seen enough.
+            let _ = std::io::stdout().write_all(plan.to_json().as_bytes());
+        }
+    }
+    Ok(Exit::Pass)
+}
+
+/// The plan, saying where it comes from.
+pub(super) fn noted(shortened: &Shortened, what: &str) -> Plan {
+    let mut plan = shortened.reduced.plan.clone();
+    let sentence = match &shortened.before.failure {
+        Failure::Rule(rule) => format!("broken: {}", rule.sentence()),
+        other => other.to_string(),
+    };
+    plan.expect.note = format!(
+        "{sentence}. Reduced from {what} of vopr {}: {} events, {} faults.",
+        env!("CARGO_PKG_VERSION"),
+        shortened.before.size.events,
+        shortened.before.size.faults
+    );
+    plan
+}
+
+/// What the reduction came to.
+pub(super) fn reduced_line(shortened: &Shortened) -> ReducedLine {
+    ReducedLine {
+        events_before: shortened.before.size.events,
+        faults_before: shortened.before.size.faults,
+        events: shortened.after.events,
+        faults: shortened.after.faults,
+        tries: shortened.reduced.tries,
+    }
+}
+
+/// One line that is written over and over, on a terminal only.
+fn tell_progress(plan: &Plan, tries: u32) {
+    let mut err = std::io::stderr();
+    if err.is_terminal() {
+        // Progress that cannot be shown is not worth an error.
+        let _ = write!(
+            err,
+            "\r  {tries} tries: {} operations, {} faults      ",
+            plan.operations(),
+            plan.faults()
+        );
+    }
+}
+
+fn end_progress() {
+    let mut err = std::io::stderr();
+    if err.is_terminal() {
+        let _ = writeln!(err);
+    }
+}
