@@ -12,6 +12,8 @@
 //! | `reduce` | `vopr reduce SEED|FILE`: a failing world made small |
 //! | `regress` | `vopr regress DIR`: kept plans, run again |
 //! | `plans` | plans on the command line: which file, which system |
+//! | `explain` | `vopr explain SEED`: how one world fails, in lanes |
+//! | `report` | `vopr report SEED`: one world as a page |
 //! | `verify` | `vopr verify URL`: a manifest on a real store |
 //! | `progress` | how far a campaign is |
 //! | `failure` | exit codes and errors of usage |
@@ -19,6 +21,7 @@
 mod args;
 pub mod bugs;
 pub mod check;
+mod explain;
 mod failure;
 pub mod faults;
 pub mod marks;
@@ -27,6 +30,7 @@ mod progress;
 pub mod reduce;
 pub mod regress;
 mod replay;
+mod report;
 mod run;
 pub mod verify;
 
@@ -56,6 +60,8 @@ pub fn main(systems: &[Arc<dyn SystemUnderTest>]) -> ExitCode {
         Some(Verb::Reduce(args)) => reduce::run(&args, systems),
         Some(Verb::Regress(args)) => regress::run(&args, systems),
         Some(Verb::Replay(args)) => replay::replay(&args, systems),
+        Some(Verb::Explain(args)) => explain::run(&args, systems),
+        Some(Verb::Report(args)) => report::run(&args, systems),
         Some(Verb::Verify(args)) => Ok(verify::run(&args)),
     };
     match exit {

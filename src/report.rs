@@ -5,9 +5,13 @@
 //! prints the same bytes. What depends on the machine (rates, seconds) is told apart from it, on
 //! standard error.
 
+mod html;
 mod json;
+mod lanes;
 mod marks;
+mod names;
 mod number;
+pub mod run;
 mod story;
 #[cfg(test)]
 mod tests;
@@ -16,9 +20,12 @@ mod track;
 
 use serde::Serialize;
 
+pub use html::to_html;
 pub use json::{json_of, to_json};
+pub use lanes::to_lanes;
 pub use marks::{MarkLine, MarkReport};
 pub use number::{grouped, short};
+pub use run::{Run, RunReport};
 pub use story::{CauseLine, Line, Story, row_text};
 pub use text::to_text;
 pub use track::{Alone, BugRecord, TrackRecord};

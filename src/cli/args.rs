@@ -31,6 +31,8 @@ use crate::system::SystemUnderTest;
         vopr replay 42 --filter minimal          what happened in one world\n  \
         vopr reduce 42 -o small.json             the same failure, small, as a file\n  \
         vopr regress regressions                 do kept plans still say the same\n  \
+        vopr explain 5 --bug blind-head-put      how one world fails, in lanes\n  \
+        vopr report 42 > 42.html                 one world as a page\n  \
         vopr faults -n 1000                      what each fault of the store does\n  \
         vopr verify file:///data/tables          is the manifest there whole\n\n\
         Exit codes: 0 pass, 2 usage, 10 safety rule broken, 11 no progress, 12 panic in the system,\n\
@@ -57,6 +59,10 @@ pub enum Verb {
     Reduce(super::reduce::ReduceArgs),
     /// Run kept plans again: with its bug each must fail as it says, without it must pass.
     Regress(super::regress::RegressArgs),
+    /// Tell in lanes how one seed fails: who did what to the store, and what went wrong.
+    Explain(ExplainArgs),
+    /// Make one HTML page of one seed: `vopr report SEED > x.html`.
+    Report(ReportArgs),
     /// Plant each known bug and say how soon it is found, and what is said of it.
     Bugs(super::bugs::BugsArgs),
     /// Judge a recorded history of any system.
@@ -228,6 +234,47 @@ pub struct ReplayArgs {
     /// Keep at most so many events, the last ones.
     #[arg(long, value_name = "N", default_value_t = sim::trace::DEFAULT_RING_CAPACITY)]
     pub ring: usize,
+}
+
+/// Which run `vopr explain` and `vopr report` show.
+#[derive(Clone, Debug, Args)]
+pub struct ShowArgs {
+    /// The seed.
+    pub seed: u64,
+    /// What worlds are like; give what the failing run was given.
+    #[command(flatten)]
+    pub world: WorldArgs,
+    /// Leave out what comes after this event.
+    #[arg(long, value_name = "EVENT")]
+    pub until: Option<u64>,
+    /// Keep at most so many events, the last ones.
+    #[arg(long, value_name = "N", default_value_t = sim::trace::DEFAULT_RING_CAPACITY)]
+    pub ring: usize,
+}
+
+/// Flags of `vopr explain`.
+#[derive(Clone, Debug, Args)]
+pub struct ExplainArgs {
+    /// Which run.
+    #[command(flatten)]
+    pub show: ShowArgs,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Flags of `vopr report`.
+#[derive(Clone, Debug, Args)]
+pub struct ReportArgs {
+    /// Which run.
+    #[command(flatten)]
+    pub show: ShowArgs,
+    /// As JSON, with every event, instead of HTML.
+    #[arg(long)]
+    pub json: bool,
+    /// Write into this file instead of to standard output.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// Which events to print.

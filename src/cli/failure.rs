@@ -129,6 +129,14 @@ pub enum UsageError {
         /// Why.
         source: std::io::Error,
     },
+    /// A report cannot be written.
+    #[error("cannot write {path}: {source}; choose another place with -o")]
+    Report {
+        /// Where.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
     /// A file is no history.
     #[error("{path}: {source}")]
     History {

@@ -198,7 +198,7 @@ fn answer(detail: &str) -> String {
 }
 
 /// What a request does, for one line: of many names only the first.
-fn shortened(detail: &str) -> String {
+pub(super) fn shortened(detail: &str) -> String {
     let (request, status) = detail.rsplit_once(" -> ").unwrap_or((detail, ""));
     let status = if status.is_empty() { String::new() } else { format!(" -> {status}") };
     match request.strip_prefix("delete ").and_then(|names| names.split_once(' ')) {

@@ -1,0 +1,305 @@
+//! A run as one HTML file that needs nothing else: no network, and no JavaScript to be read.
+//!
+//! ```text
+//!   RunReport ──▶ page ─┬─ story    class, causes, the space-time diagram, the events of the story
+//!                       ├─ store    objects and their versions
+//!                       ├─ history  operations of clients
+//!                       ├─ faults   what was done to the world
+//!                       ├─ time     latency and rate
+//!                       ├─ options  what the world was like
+//!                       └─ trace    every event as a line of JSON: its anchor, and the one copy of it
+//! ```
+//! Names of objects and all other text of a run are hostile until they are escaped, and only
+//! [`markup`] writes text into the page. The script never makes markup from text either.
+//!
+//! Every event stands in the page once, as a line of the trace with the anchor `#e` and its number
+//! (`#re` in the reduced run). Everything else links there. Without JavaScript the parts of the
+//! page stand one below the other; with it they are tabs, and the chosen event is shown beside the
+//! diagram.
+
+mod chart;
+mod diagram;
+mod layout;
+mod markup;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+use super::names::ShortNames;
+use super::run::{Run, RunReport};
+use super::{Story, grouped};
+use markup::Markup;
+
+const STYLE: &str = include_str!("assets/report.css");
+const SCRIPT: &str = include_str!("assets/report.js");
+
+/// Nothing is fetched, whatever the page says.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
+
+/// The report as one HTML file.
+#[must_use]
+pub fn to_html(report: &RunReport) -> String {
+    let mut page = Markup::default();
+    page.raw("<!DOCTYPE html>\n");
+    page.open("html", &[("lang", "en")]);
+    head(report, &mut page);
+    page.open("body", &[]);
+    banner(report, &mut page);
+    page.open("main", &[]);
+    if let Some(reduced) = &report.reduced {
+        run(&View { run: reduced, report, prefix: "r", name: "reduced" }, &mut page);
+    }
+    run(&View { run: &report.full, report, prefix: "", name: "full" }, &mut page);
+    page.close("main");
+    page.raw("<script>\n");
+    page.raw(SCRIPT);
+    page.raw("</script>\n");
+    page.close("body");
+    page.close("html");
+    page.into_text()
+}
+
+/// One run on its way to the page.
+struct View<'a> {
+    run: &'a Run,
+    report: &'a RunReport,
+    /// What anchors begin with.
+    prefix: &'static str,
+    name: &'static str,
+}
+
+impl View<'_> {
+    /// The link to an event: its line in the trace.
+    fn link(&self, event: u64) -> String {
+        format!("#{}e{event}", self.prefix)
+    }
+
+    /// Long numbers in names, made short where space is short.
+    fn names(&self) -> ShortNames {
+        ShortNames::of(self.run.trace.iter().map(|row| row.detail.as_str()))
+    }
+
+    /// The class of a process: its colour. `None` for the world.
+    fn colour(&self, process: &str) -> Option<String> {
+        let place = self.run.processes.iter().position(|name| name == process)?;
+        Some(format!("p{}", place % COLOURS))
+    }
+}
+
+/// Colours of processes; the style sheet has as many.
+const COLOURS: usize = 8;
+
+fn head(report: &RunReport, page: &mut Markup) {
+    page.open("head", &[]);
+    page.single("meta", &[("charset", "utf-8")]);
+    page.single("meta", &[("http-equiv", "Content-Security-Policy"), ("content", POLICY)]);
+    page.single(
+        "meta",
+        &[("name", "viewport"), ("content", "width=device-width, initial-scale=1")],
+    );
+    page.single("meta", &[("name", "color-scheme"), ("content", "light dark")]);
+    let verdict = report.full.story.as_ref().map_or("PASS", |story| story.class.as_str());
+    page.leaf("title", &[], &format!("vopr: seed {} {verdict}", report.seed));
+    page.raw("<style>\n");
+    page.raw(STYLE);
+    page.raw("</style>\n");
+    page.close("head");
+}
+
+/// The verdict, in the words of the domain.
+fn banner(report: &RunReport, page: &mut Markup) {
+    page.open("header", &[]);
+    page.open("div", &[("class", "verdict")]);
+    match &report.full.story {
+        None => page.leaf("strong", &[("class", "pass")], "PASS"),
+        Some(_) => page.leaf("strong", &[("class", "fail")], "FAIL"),
+    }
+    page.leaf("span", &[("class", "seed")], &format!("seed {}", report.seed));
+    if let Some(story) = &report.full.story {
+        page.leaf("h1", &[], &story.class);
+    } else {
+        page.leaf("h1", &[], "no rule was broken");
+    }
+    // The script shows these; without it they would do nothing.
+    page.open("span", &[("class", "switches"), ("hidden", "hidden")]);
+    if report.reduced.is_some() {
+        page.leaf("button", &[("type", "button"), ("id", "switch-run")], "show the full run");
+    }
+    page.leaf("button", &[("type", "button"), ("id", "switch-theme")], "dark or light");
+    page.close("span");
+    page.close("div");
+    if let Some(story) = &report.full.story {
+        page.leaf("p", &[("class", "what")], &story.what);
+        page.leaf("p", &[("class", "rule")], &format!("broken: {}", story.rule));
+    }
+    let bug = report.bug.as_deref().map(|bug| format!(", planted bug {bug}")).unwrap_or_default();
+    let counts = &report.full.counts;
+    page.leaf(
+        "p",
+        &[("class", "facts")],
+        &format!(
+            "vopr {}, system {}{bug}. {} events, {} requests, {} operations, {} commits in {} virtual ms.",
+            report.version,
+            report.system,
+            grouped(counts.events),
+            grouped(counts.requests),
+            grouped(counts.operations),
+            grouped(counts.commits),
+            grouped(counts.virtual_us / 1000),
+        ),
+    );
+    page.close("header");
+}
+
+/// One run: all its tabs.
+fn run(view: &View<'_>, page: &mut Markup) {
+    page.open("div", &[("class", "run"), ("data-run", view.name), ("data-prefix", view.prefix)]);
+    if view.report.reduced.is_some() {
+        page.leaf("h2", &[("class", "run-name")], &format!("The {} run", view.name));
+    }
+    let names = view.names();
+    let parts: [(&str, &dyn Fn(&mut Markup)); 7] = [
+        ("story", &|page| story(view, &names, page)),
+        ("store", &|page| tables::store(view, page)),
+        ("history", &|page| tables::history(view, page)),
+        ("faults", &|page| tables::faults(view, page)),
+        ("time", &|page| chart::time(view, page)),
+        ("options", &|page| tables::options(view, page)),
+        ("trace", &|page| tables::trace(view, page)),
+    ];
+    page.open("nav", &[]);
+    for (name, _) in &parts {
+        page.leaf("a", &[("href", &format!("#{}{name}", view.prefix))], name);
+    }
+    page.close("nav");
+    for (name, write) in parts {
+        let id = format!("{}{name}", view.prefix);
+        page.open("section", &[("id", &id), ("data-tab", name)]);
+        page.leaf("h2", &[], heading(name));
+        write(page);
+        page.close("section");
+    }
+    page.close("div");
+}
+
+fn heading(name: &str) -> &'static str {
+    match name {
+        "story" => "Story",
+        "store" => "Store: objects and versions",
+        "history" => "History: what clients did",
+        "faults" => "Faults: what was done to the world",
+        "time" => "Latency and rate over time",
+        "options" => "Options of this world",
+        _ => "Trace: every event",
+    }
+}
+
+fn story(view: &View<'_>, names: &ShortNames, page: &mut Markup) {
+    page.open("div", &[("class", "beside")]);
+    page.open("div", &[("class", "picture")]);
+    diagram::diagram(view, names, page);
+    page.close("div");
+    page.open("aside", &[("class", "details"), ("aria-live", "polite"), ("tabindex", "-1")]);
+    page.leaf("h3", &[], "Event");
+    page.leaf(
+        "p",
+        &[("class", "hint")],
+        "Each event links to its line in the trace at the end of this page.",
+    );
+    page.close("aside");
+    page.close("div");
+    if let Some(story) = &view.run.story {
+        told(view, story, names, page);
+        findings(view, story, page);
+    }
+    page.open("dl", &[("class", "more")]);
+    for (index, command) in view.report.next.iter().enumerate() {
+        page.leaf("dt", &[], if index == 0 { "next" } else { "" });
+        page.open("dd", &[]);
+        page.leaf("code", &[], command);
+        page.close("dd");
+    }
+    page.close("dl");
+}
+
+/// The events of the story as sentences.
+fn told(view: &View<'_>, story: &Story, names: &ShortNames, page: &mut Markup) {
+    page.leaf("h3", &[], "The events that matter");
+    page.open("ol", &[("class", "lines")]);
+    for line in &story.lines {
+        let class = if line.evidence { "evidence" } else { "" };
+        page.open("li", &[("class", class)]);
+        page.leaf("a", &[("href", &view.link(line.event))], &format!("#{}", line.event));
+        page.leaf("span", &[("class", "at")], &milliseconds(line.at_us));
+        let colour = view.colour(&line.process).unwrap_or_default();
+        page.leaf("b", &[("class", &colour)], &line.process);
+        page.leaf("span", &[("class", "text")], &names.shorten(&line.text));
+        page.close("li");
+    }
+    page.close("ol");
+    page.leaf(
+        "p",
+        &[("class", "hint")],
+        &format!(
+            "{} of {} events. Bold ones prove the failure.",
+            story.lines.len(),
+            grouped(story.events)
+        ),
+    );
+}
+
+/// Class, causes, and what is known from other runs.
+fn findings(view: &View<'_>, story: &Story, page: &mut Markup) {
+    page.open("dl", &[("class", "findings")]);
+    page.leaf("dt", &[], "class");
+    page.leaf("dd", &[], &format!("{}: {}", story.class, story.meaning));
+    if !story.also.is_empty() {
+        page.leaf("dt", &[], "also");
+        page.leaf("dd", &[], &story.also.join(", "));
+    }
+    if !view.run.proof.is_empty() {
+        page.leaf("dt", &[], "proof");
+        page.open("dd", &[]);
+        links(view, &view.run.proof, page);
+        page.close("dd");
+    }
+    if !story.causes.is_empty() {
+        page.leaf("dt", &[], "probable causes");
+        page.open("dd", &[]);
+        page.open("ol", &[]);
+        for cause in &story.causes {
+            page.open("li", &[("class", if cause.evidence.is_empty() { "weak" } else { "" })]);
+            page.leaf("span", &[], &cause.sentence);
+            if !cause.evidence.is_empty() {
+                page.text(" Evidence: ");
+                links(view, &cause.evidence, page);
+            }
+            page.close("li");
+        }
+        page.close("ol");
+        page.close("dd");
+    }
+    tables::known_from_other_runs(view, page);
+    if let Some(group) = &view.report.group {
+        page.leaf("dt", &[], "group");
+        page.leaf("dd", &[], group);
+    }
+    page.leaf("dt", &[], "checked in");
+    page.open("dd", &[]);
+    page.leaf("code", &[], &story.place);
+    page.close("dd");
+    page.close("dl");
+}
+
+/// Links to events, one after another.
+fn links(view: &View<'_>, events: &[u64], page: &mut Markup) {
+    for event in events {
+        page.leaf("a", &[("href", &view.link(*event))], &format!("#{event}"));
+        page.text(" ");
+    }
+}
+
+/// Microseconds as milliseconds with three decimals.
+fn milliseconds(us: u64) -> String {
+    format!("{}.{:03}", grouped(us / 1000), us % 1000)
+}
