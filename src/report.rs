@@ -5,6 +5,8 @@
 //! prints the same bytes. What depends on the machine (rates, seconds) is told apart from it, on
 //! standard error.
 
+#[cfg(test)]
+mod example;
 mod html;
 mod json;
 mod lanes;

@@ -27,9 +27,8 @@ pub(super) fn run(
             // Who closes the pipe early has seen enough.
             let _ = std::io::stdout().write_all(text.as_bytes());
         }
-        Some(path) => write_beside(path, text.as_bytes()).map_err(|source| {
-            UsageError::Report { path: path.display().to_string(), source }
-        })?,
+        Some(path) => write_beside(path, text.as_bytes())
+            .map_err(|source| UsageError::Report { path: path.display().to_string(), source })?,
     }
     Ok(Exit::Pass)
 }
@@ -53,7 +52,8 @@ pub(super) fn told(
     if let Some(until) = args.until
         && until >= world.events
     {
-        return Err(UsageError::NoSuchEvent { seed: args.seed, until, events: world.events });
+        let what = format!("seed {}", args.seed);
+        return Err(UsageError::NoSuchEvent { what, until, events: world.events });
     }
     let report = RunReport {
         version: env!("CARGO_PKG_VERSION"),

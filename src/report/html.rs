@@ -74,6 +74,15 @@ impl View<'_> {
         format!("#{}e{event}", self.prefix)
     }
 
+    /// The number of an event, as a link if the event is told.
+    fn reference(&self, event: u64, page: &mut Markup) {
+        let text = format!("#{event}");
+        match self.run.place_of(event) {
+            Some(_) => page.leaf("a", &[("href", &self.link(event))], &text),
+            None => page.leaf("span", &[], &text),
+        }
+    }
+
     /// Long numbers in names, made short where space is short.
     fn names(&self) -> ShortNames {
         ShortNames::of(self.run.trace.iter().map(|row| row.detail.as_str()))
@@ -138,7 +147,7 @@ fn banner(report: &RunReport, page: &mut Markup) {
         "p",
         &[("class", "facts")],
         &format!(
-            "vopr {}, system {}{bug}. {} events, {} requests, {} operations, {} commits in {} virtual ms.",
+            "vopr {}, system {}{bug}. Events {}, requests {}, operations {}, commits {}, virtual ms {}.",
             report.version,
             report.system,
             grouped(counts.events),
@@ -224,12 +233,13 @@ fn story(view: &View<'_>, names: &ShortNames, page: &mut Markup) {
 
 /// The events of the story as sentences.
 fn told(view: &View<'_>, story: &Story, names: &ShortNames, page: &mut Markup) {
+    page.open("div", &[("class", "told")]);
     page.leaf("h3", &[], "The events that matter");
     page.open("ol", &[("class", "lines")]);
     for line in &story.lines {
         let class = if line.evidence { "evidence" } else { "" };
         page.open("li", &[("class", class)]);
-        page.leaf("a", &[("href", &view.link(line.event))], &format!("#{}", line.event));
+        view.reference(line.event, page);
         page.leaf("span", &[("class", "at")], &milliseconds(line.at_us));
         let colour = view.colour(&line.process).unwrap_or_default();
         page.leaf("b", &[("class", &colour)], &line.process);
@@ -246,6 +256,7 @@ fn told(view: &View<'_>, story: &Story, names: &ShortNames, page: &mut Markup) {
             grouped(story.events)
         ),
     );
+    page.close("div");
 }
 
 /// Class, causes, and what is known from other runs.
@@ -294,7 +305,7 @@ fn findings(view: &View<'_>, story: &Story, page: &mut Markup) {
 /// Links to events, one after another.
 fn links(view: &View<'_>, events: &[u64], page: &mut Markup) {
     for event in events {
-        page.leaf("a", &[("href", &view.link(*event))], &format!("#{event}"));
+        view.reference(*event, page);
         page.text(" ");
     }
 }

@@ -39,13 +39,17 @@ pub fn to_lanes(report: &RunReport) -> String {
 fn write(report: &RunReport, out: &mut String) -> fmt::Result {
     let run = report.best();
     let bug = report.bug.as_deref().map(|bug| format!("   planted bug {bug}")).unwrap_or_default();
-    writeln!(out, "vopr {}   seed {}   system {}{bug}", report.version, report.seed, report.system)?;
+    writeln!(
+        out,
+        "vopr {}   seed {}   system {}{bug}",
+        report.version, report.seed, report.system
+    )?;
     writeln!(out)?;
     let Some(story) = &run.story else {
         let counts = &run.counts;
         return writeln!(
             out,
-            "PASS   seed {}   {} events, {} requests, {} operations, {} commits\n       nothing failed, so there is nothing to explain",
+            "PASS   seed {}   events {}, requests {}, operations {}, commits {}\n       nothing failed, so there is nothing to explain",
             report.seed, counts.events, counts.requests, counts.operations, counts.commits
         );
     };
@@ -127,6 +131,8 @@ enum Side {
 /// One line of the picture.
 struct Lane {
     event: u64,
+    /// The event that is told on the same line.
+    merged: Option<u64>,
     at_ns: u64,
     evidence: bool,
     /// Column of the process; `None` for what happens to the world.
@@ -137,6 +143,19 @@ struct Lane {
     store: String,
     /// What stands behind all columns.
     note: String,
+}
+
+impl Lane {
+    fn merge(&mut self, event: u64, evidence: bool) {
+        self.merged = Some(event);
+        self.evidence |= evidence;
+    }
+
+    /// The numbers of its events.
+    fn numbers(&self) -> String {
+        let more = self.merged.map(|event| format!(",{event}")).unwrap_or_default();
+        format!("{}{more}", self.event)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,6 +170,8 @@ struct Lanes {
     columns: Vec<String>,
     widths: Vec<usize>,
     lines: Vec<Lane>,
+    /// Width of the numbers of events.
+    numbers: usize,
     total: u64,
 }
 
@@ -169,12 +190,12 @@ impl Lanes {
                 // It takes effect before anything else happens.
                 Some(last) if merges && row.kind == Kind::Apply => {
                     last.store = lane.store;
-                    last.evidence |= lane.evidence;
+                    last.merge(row.event, lane.evidence);
                 }
                 Some(last) if merges => {
                     last.note = lane.note;
                     last.store = String::from("✗");
-                    last.evidence |= lane.evidence;
+                    last.merge(row.event, lane.evidence);
                 }
                 _ => lines.push(lane),
             }
@@ -185,7 +206,8 @@ impl Lanes {
             longest.max(letters(name)).min(WIDTH_MAX)
         };
         let widths = columns.iter().enumerate().map(width).collect();
-        Lanes { columns, widths, lines, total: run.counts.events }
+        let numbers = lines.iter().map(|line| line.numbers().len()).max().unwrap_or(0).max(5);
+        Lanes { columns, widths, lines, numbers, total: run.counts.events }
     }
 
     /// Processes up to this one stand left of the store.
@@ -198,7 +220,7 @@ impl Lanes {
     }
 
     fn write(&self, out: &mut String) -> fmt::Result {
-        let mut head = format!("{:>8} {:>12}   ", "#", "ms");
+        let mut head = format!(" {:>1$} {2:>12}   ", "#", self.numbers, "ms");
         for (column, name) in self.columns.iter().enumerate() {
             if column == self.left() {
                 let _ = write!(head, "{}   ", centred("store", STORE));
@@ -212,14 +234,19 @@ impl Lanes {
         for line in &self.lines {
             self.write_line(line, out)?;
         }
-        writeln!(out, "{:>8} {} of {} events", "", self.lines.len(), self.total)?;
+        writeln!(
+            out,
+            "  {} of {} events; * proves the failure; · is on its way",
+            self.lines.iter().map(|line| 1 + usize::from(line.merged.is_some())).sum::<usize>(),
+            self.total
+        )?;
         writeln!(out)
     }
 
     fn write_line(&self, line: &Lane, out: &mut String) -> fmt::Result {
         let mark = if line.evidence { '*' } else { ' ' };
         let (ms, us) = (line.at_ns / 1_000_000, line.at_ns / 1000 % 1000);
-        let mut text = format!("{mark}{:>7} {ms:>8}.{us:03}   ", line.event);
+        let mut text = format!("{mark}{:>1$} {ms:>8}.{us:03}   ", line.numbers(), self.numbers);
         for column in 0..=self.columns.len() {
             if column == self.left() {
                 let _ = write!(text, "{}   ", centred(&line.store, STORE));
@@ -314,6 +341,7 @@ fn lane(run: &Run, row: &Row, columns: &[String], names: &ShortNames) -> Lane {
     let text = names.shorten(&row_text(row));
     let mut lane = Lane {
         event: row.event,
+        merged: None,
         at_ns: row.at_ns,
         evidence: run.is_evidence(row.event),
         column: columns.iter().position(|name| *name == row.process),
@@ -383,4 +411,92 @@ fn centred(text: &str, width: usize) -> String {
 fn shaft(length: usize, from: &str, to: &str) -> String {
     let ends = letters(from) + letters(to);
     format!("{from}{}{to}", "─".repeat(length.saturating_sub(ends)))
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+    use crate::report::example;
+
+    #[test]
+    fn a_failure_stands_in_lanes_with_all_that_is_known_of_it() {
+        expect![[r#"
+            vopr 0.1.0   seed 4217   system manifest-core
+
+            FAIL   seed 4217   LostUpdate   broken: an acknowledged commit is the content of its number
+                   writer-2's put 7 was acknowledged as commit 18, which is operation 6
+
+                 #           ms   writer-1                                       store        writer-2
+               3,4        1.000   get m/head ─────────────────────────────▶       200
+                 5        3.000   200 ◀───────────────────────────────────
+            *  6,7        3.000                                                    ✗          ◀─── update m/head if-match "1717" (9 B)   FAULT request lost
+              8,10        4.000   update m/head if-match "1717" (9 B) ────▶       200
+                11        5.000   200 ◀───────────────────────────────────
+                14       35.000                                                               no answer in time
+             16,17       36.000                                                   412         ◀─── update m/head if-match "1717" (9 B)
+            *   18       38.000                                                               ───────────────────────────────────▶ 412
+                19       38.000                                                               put 7 acknowledged as commit 18
+            *   20       38.000                                                                                                          WRONG  rule broken
+              14 of 21 events; * proves the failure; · is on its way
+
+            class     LostUpdate: an acknowledged commit is not honoured
+            also      HistoryGap
+            proof     events 7, 18, 20
+            causes    1. 412 was taken for success      evidence: events 7, 18, 20
+                      2. something else
+            group     AcknowledgedPresent in src/checkers/history.rs
+            rule      an acknowledged commit is the content of its number      src/checkers/history.rs
+            next      vopr replay 4217
+        "#]].assert_eq(&to_lanes(&example::report()));
+    }
+
+    #[test]
+    fn a_run_that_passed_has_nothing_to_explain() {
+        expect![[r#"
+            vopr 0.1.0   seed 4217   system manifest-core
+
+            PASS   seed 4217   events 21, requests 4, operations 2, commits 1
+                   nothing failed, so there is nothing to explain
+        "#]]
+        .assert_eq(&to_lanes(&example::passed()));
+    }
+
+    #[test]
+    fn arrows_cross_the_columns_between_a_process_and_the_store() {
+        expect![[r#"
+            vopr 0.1.0   seed 4217   system manifest-core
+
+            FAIL   seed 4217   LostUpdate   broken: an acknowledged commit is the content of its number
+                   writer-2's put 7 was acknowledged as commit 18, which is operation 6
+
+                 #           ms   writer-1                              writer-2                store        reader-1           reader-2
+               0,1        0.000   create m/seg/1 if-absent (4 B) ────────────────────────▶       200
+                 2        2.000   200 ◀──────────────────────────────────────────────────
+               3,4        2.000                                         get m/head ──────▶       404
+                 5        4.000                                         404 ◀────────────
+               6,7        4.000                                                                  200         ◀─── get m/seg/1
+                 8        6.000                                                                              ───────────▶ 200
+            * 9,10        6.000                                                                  200         ◀────────────────────── delete m/seg/1 and 1 more
+                11        8.000                                                                              ────────────────────────────────────────────▶ 200
+                12        8.000   put m/head (8 B) ──────────────────────────────────────▶        ·
+             13,14        8.000                                                                   ✗          ◀───────────────────────────────────── get m/head   FAULT partition
+                15        8.700   (put m/head (8 B)) ────────────────────────────────────▶       200
+                16        8.700                                                                                                 connection lost
+                17        8.700                                         CRASH
+                18      908.700                                         starts again
+            *   19      908.700                                                                                                                                  WRONG  rule broken
+              20 of 20 events; * proves the failure; · is on its way
+
+            class     LostUpdate: an acknowledged commit is not honoured
+            also      HistoryGap
+            proof     events 9, 19
+            causes    1. 412 was taken for success      evidence: events 9, 19
+                      2. something else
+            group     AcknowledgedPresent in src/checkers/history.rs
+            rule      an acknowledged commit is the content of its number      src/checkers/history.rs
+            next      vopr replay 4217
+        "#]].assert_eq(&to_lanes(&example::crowded()));
+    }
 }

@@ -309,7 +309,7 @@
     }
     const tab = runs.flatMap((one) => one.tabs.map((tab) => [one, tab]))
       .find(([, tab]) => tab.getAttribute("href") === location.hash);
-    if (tab) { activate(tab[0]); tab[0].show(tab[1]); }
+    if (tab) { activate(tab[0]); tab[0].show(tab[1]); setTimeout(() => scrollTo(0, 0)); }
     return false;
   };
 

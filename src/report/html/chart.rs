@@ -84,9 +84,7 @@ fn chart(
         let (x, y) = (x.to_string(), y.to_string());
         page.leaf("text", &[("x", &x), ("y", &y), ("text-anchor", "end")], &text);
     }
-    for (x, us, anchor) in
-        [(LEFT, pace.from_us, "start"), (LEFT + WIDTH, pace.to_us, "end")]
-    {
+    for (x, us, anchor) in [(LEFT, pace.from_us, "start"), (LEFT + WIDTH, pace.to_us, "end")] {
         let (x, y) = (x.to_string(), (floor + 18).to_string());
         let place = [("x", &*x), ("y", &*y), ("text-anchor", anchor)];
         page.leaf("text", &place, &format!("{} ms", milliseconds(us)));
@@ -98,7 +96,8 @@ fn chart(
 fn spell(view: &View<'_>, band: &Band, page: &mut Markup) {
     let pace = &view.run.pace;
     let x_of = |event: Option<u64>| {
-        let at_us = event.and_then(|event| view.run.row(event)).map_or(pace.to_us, |row| row.at_ns / 1000);
+        let at_us =
+            event.and_then(|event| view.run.row(event)).map_or(pace.to_us, |row| row.at_ns / 1000);
         let span = u128::from((pace.to_us - pace.from_us).max(1));
         let passed = u128::from(at_us.saturating_sub(pace.from_us));
         LEFT + (passed * u128::from(WIDTH) / span) as u64
@@ -127,15 +126,19 @@ fn spell(view: &View<'_>, band: &Band, page: &mut Markup) {
 
 fn latencies(pace: &Pace, page: &mut Markup) {
     page.leaf("h3", &[], "By kind of request");
-    super::tables::table(page, &["request", "answered", "half, ms", "95 %, ms", "slowest, ms"], |page| {
-        for latency in &pace.latencies {
-            page.open("tr", &[]);
-            page.leaf("td", &[], &latency.verb);
-            page.leaf("td", &[("class", "n")], &grouped(latency.answered));
-            for us in [latency.median_us, latency.most_us, latency.slowest_us] {
-                page.leaf("td", &[("class", "n")], &milliseconds(us));
+    super::tables::table(
+        page,
+        &["request", "answered", "half, ms", "95 %, ms", "slowest, ms"],
+        |page| {
+            for latency in &pace.latencies {
+                page.open("tr", &[]);
+                page.leaf("td", &[], &latency.verb);
+                page.leaf("td", &[("class", "n")], &grouped(latency.answered));
+                for us in [latency.median_us, latency.most_us, latency.slowest_us] {
+                    page.leaf("td", &[("class", "n")], &milliseconds(us));
+                }
+                page.close("tr");
             }
-            page.close("tr");
-        }
-    });
+        },
+    );
 }

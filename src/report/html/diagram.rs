@@ -20,8 +20,11 @@ use crate::report::names::ShortNames;
 use crate::report::run::{Band, BandKind, Exchange};
 use crate::report::story::row_text;
 
-/// Left edge of the columns: room for chances, numbers and times.
-const LEFT: i64 = 176;
+/// Room for the chances at the left edge.
+const CHANCES: i64 = 40;
+
+/// Room for numbers and times.
+const NUMBERS: i64 = 150;
 
 /// Widest label, in letters.
 const LABEL_MAX: usize = 110;
@@ -33,10 +36,15 @@ const LETTER: i64 = 70;
 pub(super) fn diagram(view: &View<'_>, names: &ShortNames, page: &mut Markup) {
     let picture = Picture::of(view, names);
     picture.say_what_is_small(page);
-    page.open("div", &[("class", "scroll"), ("tabindex", "0"), ("role", "group"), (
-        "aria-label",
-        "space-time diagram: processes and store as columns, time downward",
-    )]);
+    page.open(
+        "div",
+        &[
+            ("class", "scroll"),
+            ("tabindex", "0"),
+            ("role", "group"),
+            ("aria-label", "space-time diagram: processes and store as columns, time downward"),
+        ],
+    );
     picture.header(page);
     picture.body(page);
     page.close("div");
@@ -47,6 +55,8 @@ struct Picture<'a> {
     view: &'a View<'a>,
     names: &'a ShortNames,
     layout: Layout,
+    /// Left edge of the columns.
+    left: i64,
     /// Distance between two columns.
     step: i64,
     width: i64,
@@ -67,8 +77,9 @@ impl<'a> Picture<'a> {
         let layout = Layout::of(view.run);
         let labels = view.run.trace.iter().zip(&layout.full).filter(|(_, full)| **full);
         let longest = labels.map(|(row, _)| label(row, names).chars().count()).max().unwrap_or(0);
-        let width = LEFT + columns * step + 12 + longest as i64 * LETTER / 10 + 20;
-        Picture { view, names, layout, step, width: width.max(520) }
+        let left = NUMBERS + if view.run.chances.is_some() { CHANCES } else { 0 };
+        let width = left + columns * step + 12 + longest as i64 * LETTER / 10 + 20;
+        Picture { view, names, layout, left, step, width: width.max(520) }
     }
 
     /// The place of the store among the columns: in the middle.
@@ -77,7 +88,7 @@ impl<'a> Picture<'a> {
     }
 
     fn x_of(&self, column: usize) -> i64 {
-        LEFT + self.step / 2 + column as i64 * self.step
+        self.left + self.step / 2 + column as i64 * self.step
     }
 
     fn store_x(&self) -> i64 {
@@ -88,7 +99,7 @@ impl<'a> Picture<'a> {
     fn process_x(&self, name: &str) -> i64 {
         match self.view.run.processes.iter().position(|process| process == name) {
             Some(place) => self.x_of(place + usize::from(place >= self.store_column())),
-            None => LEFT - 6,
+            None => self.left - 6,
         }
     }
 
@@ -143,7 +154,7 @@ impl<'a> Picture<'a> {
             ],
         );
         let bottom = height - 8;
-        for (x, text) in [(LEFT - 110, "#"), (LEFT - 24, "ms")] {
+        for (x, text) in [(self.left - 110, "#"), (self.left - 24, "ms")] {
             let place = [("x", &*x.to_string()), ("y", &*bottom.to_string())];
             page.leaf("text", &[place[0], place[1], ("text-anchor", "end")], text);
         }
@@ -165,11 +176,7 @@ impl<'a> Picture<'a> {
                 false => {
                     let (x, y) = (x.to_string(), bottom.to_string());
                     let place = [("x", &*x), ("y", &*y), ("text-anchor", "middle")];
-                    page.leaf(
-                        "text",
-                        &[("class", &class), place[0], place[1], place[2]],
-                        &name,
-                    );
+                    page.leaf("text", &[("class", &class), place[0], place[1], place[2]], &name);
                 }
             }
         }
@@ -188,7 +195,7 @@ impl<'a> Picture<'a> {
                 ("data-small", &self.small_lines()),
             ],
         );
-        page.raw(MARKERS);
+        page.raw(&markers(self.view.prefix));
         self.lifelines(page);
         for band in &self.view.run.bands {
             self.band(band, page);
@@ -209,9 +216,8 @@ impl<'a> Picture<'a> {
     /// For the script: which line of the trace a small dot is.
     fn small_lines(&self) -> String {
         let stretches = self.layout.stretches.iter();
-        let told: Vec<String> = stretches
-            .map(|Stretch { from, count, y }| format!("{from},{count},{y}"))
-            .collect();
+        let told: Vec<String> =
+            stretches.map(|Stretch { from, count, y }| format!("{from},{count},{y}")).collect();
         told.join(";")
     }
 
@@ -255,14 +261,14 @@ impl<'a> Picture<'a> {
         for pause in &self.layout.breaks {
             let right = self.labels_x() - 12;
             let (y, half) = (pause.y, 3);
-            let mut path = format!("M{} {y}", LEFT - 10);
-            let mut x = LEFT - 10;
+            let mut path = format!("M{} {y}", self.left - 10);
+            let mut x = self.left - 10;
             while x < right {
                 let _ = write!(path, "l5 -{half}l10 {}l5 -{half}", half * 2);
                 x += 20;
             }
             page.single("path", &[("class", "break"), ("d", &path)]);
-            let (x, y) = ((LEFT - 18).to_string(), (y + 4).to_string());
+            let (x, y) = ((self.left - 18).to_string(), (y + 4).to_string());
             let text = format!("{} ms", milliseconds(pause.ns / 1000));
             let place = [("x", &*x), ("y", &*y), ("text-anchor", "end")];
             page.leaf("text", &[("class", "pause"), place[0], place[1], place[2]], &text);
@@ -311,7 +317,7 @@ impl<'a> Picture<'a> {
                     let Way { from, to, .. } = way;
                     let _ = write!(small, "M{} {}L{} {}", from.x, from.y, to.x, to.y);
                 } else {
-                    way.draw(page);
+                    way.draw(self.view.prefix, page);
                 }
             }
         }
@@ -332,12 +338,11 @@ impl<'a> Picture<'a> {
             }
         }
         if let (Some(from), true) = (sent, exchange.applied.is_empty()) {
-            // It never arrived: lost, or on its way when the run ended.
-            let last = exchange.answered.map_or(from.y + FULL, |answer| {
-                self.point(answer.event, own).map_or(from.y + FULL, |told| told.y)
-            });
-            let to = Point { x: (own + store) / 2, y: last.min(from.y + FULL), full: from.full };
-            ways.push(Way { from, to, kind: WayKind::Lost });
+            // It never arrived: lost, or on its way when what is told ended.
+            let to = Point { x: (own + store) / 2, y: from.y + FULL / 2, full: from.full };
+            let is_lost = exchange.answered.is_some() || !exchange.faults.is_empty();
+            let kind = if is_lost { WayKind::Lost } else { WayKind::Open };
+            ways.push(Way { from, to, kind });
         }
         if let Some(answer) = exchange.answered {
             let from = exchange.answered_from().and_then(|event| self.point(event, store));
@@ -462,11 +467,11 @@ impl<'a> Picture<'a> {
             let place = [("x", &*x), ("y", &*base), ("text-anchor", "end")];
             page.leaf("text", &[("class", "n"), place[0], place[1], place[2]], text);
         };
-        write(LEFT - 100, &row.event.to_string());
+        write(self.left - 100, &row.event.to_string());
         let above = place.checked_sub(1).filter(|above| self.layout.full[*above]);
         let same = above.is_some_and(|above| self.view.run.trace[above].at_ns == row.at_ns);
         if !same {
-            write(LEFT - 18, &milliseconds(row.at_ns / 1000));
+            write(self.left - 18, &milliseconds(row.at_ns / 1000));
         }
     }
 }
@@ -484,19 +489,23 @@ enum WayKind {
     Again,
     Reply,
     Lost,
+    /// Nothing is told of its end.
+    Open,
 }
 
 impl Way {
-    fn draw(&self, page: &mut Markup) {
+    fn draw(&self, prefix: &str, page: &mut Markup) {
         let (class, end) = match self.kind {
-            WayKind::Request => ("way", "url(#tip)"),
-            WayKind::Again => ("way again", "url(#tip)"),
-            WayKind::Reply => ("way reply", "url(#tip)"),
-            WayKind::Lost => ("way lost", "url(#cross)"),
+            WayKind::Request => ("way", "tip"),
+            WayKind::Again => ("way again", "tip"),
+            WayKind::Reply => ("way reply", "tip"),
+            WayKind::Lost => ("way lost", "cross"),
+            WayKind::Open => ("way", ""),
         };
         let Way { from, to, .. } = self;
         let path = format!("M{} {}L{} {}", from.x, from.y, to.x, to.y);
-        page.single("path", &[("class", class), ("d", &path), ("marker-end", end)]);
+        let end = if end.is_empty() { String::new() } else { format!("url(#{prefix}{end})") };
+        page.single("path", &[("class", class), ("d", &path), ("marker-end", &end)]);
     }
 }
 
@@ -529,13 +538,21 @@ fn legend(page: &mut Markup) {
         page.leaf("span", &[], text);
         page.text(" ");
     }
-    page.text("Solid arrows are requests, dashed ones answers; a cross is where one was lost.");
+    page.text(
+        "Solid arrows are requests, dashed ones answers; a cross is where one was lost, and one \
+         that stops short was on its way at the end.",
+    );
     page.close("p");
 }
 
-/// Ends of arrows.
-const MARKERS: &str = "<defs>\
-<marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"10\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" \
-orient=\"auto\"><path class=\"tip\" d=\"M0 0L8 4L0 8z\"/></marker>\
-<marker id=\"cross\" viewBox=\"0 0 8 8\" refX=\"4\" refY=\"4\" markerWidth=\"9\" markerHeight=\"9\">\
-<path class=\"cross\" d=\"M1 1L7 7M7 1L1 7\"/></marker></defs>";
+/// Ends of arrows. Each diagram has its own: a browser does not take them from one that is hidden.
+fn markers(prefix: &str) -> String {
+    format!(
+        "<defs><marker id=\"{prefix}tip\" viewBox=\"0 0 8 8\" refX=\"10\" refY=\"4\" \
+         markerWidth=\"7\" markerHeight=\"7\" orient=\"auto\">\
+         <path class=\"tip\" d=\"M0 0L8 4L0 8z\"/></marker>\
+         <marker id=\"{prefix}cross\" viewBox=\"0 0 8 8\" refX=\"4\" refY=\"4\" \
+         markerWidth=\"9\" markerHeight=\"9\">\
+         <path class=\"cross\" d=\"M1 1L7 7M7 1L1 7\"/></marker></defs>"
+    )
+}

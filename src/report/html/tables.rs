@@ -35,7 +35,7 @@ fn number(page: &mut Markup, text: &str) {
 
 fn event(view: &View<'_>, page: &mut Markup, event: u64) {
     page.open("td", &[("class", "n")]);
-    page.leaf("a", &[("href", &view.link(event))], &format!("#{event}"));
+    view.reference(event, page);
     page.close("td");
 }
 
@@ -106,7 +106,7 @@ pub(super) fn history(view: &View<'_>, page: &mut Markup) {
         &[("class", "hint")],
         &format!(
             "{} operations, in the order of their beginning. The bar is the time between invocation \
-             and response; one that is open at its end had no known outcome. Commits in the order \
+             and response, striped where the outcome is unknown. Commits in the order \
              of their numbers are the order in which the writes took effect.",
             grouped(operations.len() as u64)
         ),
@@ -154,13 +154,8 @@ fn bar(view: &View<'_>, operation: &Client, page: &mut Markup) {
     };
     let (from, to) = (share(Some(operation.begun)), share(operation.ended));
     let (from, width) = (from.min(994), to.saturating_sub(from).max(6));
-    let style = format!(
-        "margin-left:{}.{}%;width:{}.{}%",
-        from / 10,
-        from % 10,
-        width / 10,
-        width % 10
-    );
+    let style =
+        format!("margin-left:{}.{}%;width:{}.{}%", from / 10, from % 10, width / 10, width % 10);
     let colour = view.colour(&operation.process).unwrap_or_default();
     page.open("td", &[("class", "when")]);
     page.leaf("i", &[("class", &colour), ("style", &style)], "");
@@ -232,10 +227,7 @@ pub(super) fn known_from_other_runs(view: &View<'_>, page: &mut Markup) {
         for need in needed {
             page.open("li", &[]);
             links(view, need.event.as_slice(), page);
-            page.text(&format!(
-                "{}: without it {} of {} fail",
-                need.what, need.failed, need.runs
-            ));
+            page.text(&format!("{}: without it {} of {} fail", need.what, need.failed, need.runs));
             page.close("li");
         }
         page.close("ul");

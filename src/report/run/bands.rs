@@ -84,7 +84,8 @@ pub(super) fn bands(trace: &[Row], exchanges: &Exchanges) -> Vec<Band> {
                 close(&mut open, &mut done, ends, Some(row.event));
             }
             Kind::Resume => {
-                let ends = |band: &Band| band.kind == BandKind::Stalled && is_of(band, &row.process);
+                let ends =
+                    |band: &Band| band.kind == BandKind::Stalled && is_of(band, &row.process);
                 close(&mut open, &mut done, ends, Some(row.event));
             }
             Kind::Fault => hit(row, &mut open),
@@ -146,7 +147,12 @@ fn hit(row: &Row, open: &mut Vec<Open>) {
 }
 
 /// Ends the bands that `ends` picks, at `at` or where they were seen last.
-fn close(open: &mut Vec<Open>, done: &mut Vec<Band>, ends: impl Fn(&Band) -> bool, at: Option<u64>) {
+fn close(
+    open: &mut Vec<Open>,
+    done: &mut Vec<Band>,
+    ends: impl Fn(&Band) -> bool,
+    at: Option<u64>,
+) {
     let mut index = 0;
     while index < open.len() {
         if !ends(&open[index].band) {

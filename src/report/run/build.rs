@@ -15,30 +15,39 @@ impl Run {
     /// The run of a finished world whose trace was kept, up to and including the event `until`.
     #[must_use]
     pub fn of(report: &WorldReport, diagnosis: Option<Diagnosis>, until: Option<u64>) -> Run {
-        let proof = diagnosis.as_ref().map_or_else(Vec::new, |found| found.proof.clone());
-        let failed = report.verdict != Verdict::Pass;
-        let mut story = failed.then(|| Story::of(report, diagnosis));
-        let seen = |event: u64| until.is_none_or(|until| event <= until);
-        let mut trace = report.trace.clone();
-        trace.retain(|row| seen(row.event));
-        if let Some(story) = &mut story {
-            story.lines.retain(|line| seen(line.event));
+        let counts = Counts {
+            events: report.events,
+            requests: report.requests,
+            operations: report.operations,
+            commits: report.commits,
+            virtual_us: report.virtual_ns / 1000,
+        };
+        let mut run = Run::of_trace(report.trace.clone(), counts, until);
+        run.options = options(&report.description);
+        run.fingerprint = format!("{:016x}", report.fingerprint);
+        run.proof = diagnosis.as_ref().map_or_else(Vec::new, |found| found.proof.clone());
+        run.first_error = first_error(&report.verdict, &run.trace);
+        if report.verdict != Verdict::Pass {
+            let mut story = Story::of(report, diagnosis);
+            story.lines.retain(|line| until.is_none_or(|until| line.event <= until));
+            run.story = Some(story);
         }
+        run
+    }
+
+    /// What a trace tells by itself.
+    #[must_use]
+    pub fn of_trace(mut trace: Vec<Row>, counts: Counts, until: Option<u64>) -> Run {
+        trace.retain(|row| until.is_none_or(|until| row.event <= until));
         let unseen = Unseen {
             before: trace.first().map_or(0, |row| row.event),
-            after: trace.last().map_or(0, |row| report.events.saturating_sub(row.event + 1)),
+            after: trace.last().map_or(0, |row| counts.events.saturating_sub(row.event + 1)),
         };
         let exchanges = Exchanges::of(&trace);
         Run {
-            options: options(&report.description),
-            fingerprint: format!("{:016x}", report.fingerprint),
-            counts: Counts {
-                events: report.events,
-                requests: report.requests,
-                operations: report.operations,
-                commits: report.commits,
-                virtual_us: report.virtual_ns / 1000,
-            },
+            options: Vec::new(),
+            fingerprint: String::new(),
+            counts,
             unseen,
             processes: processes(&trace),
             bands: bands::bands(&trace, &exchanges),
@@ -47,9 +56,9 @@ impl Run {
             operations: operations::operations(&trace),
             pace: pace::Pace::of(&trace, &exchanges),
             exchanges: exchanges.into_list(),
-            story,
-            proof,
-            first_error: first_error(&report.verdict, &trace),
+            story: None,
+            proof: Vec::new(),
+            first_error: None,
             chances: None,
             needed: None,
             free: None,
@@ -92,9 +101,7 @@ fn processes(trace: &[Row]) -> Vec<String> {
 /// Role and number of a process.
 fn parts(name: &str) -> (&str, u32) {
     let split = name.rsplit_once('-');
-    split
-        .and_then(|(role, number)| Some((role, number.parse().ok()?)))
-        .unwrap_or((name, 0))
+    split.and_then(|(role, number)| Some((role, number.parse().ok()?))).unwrap_or((name, 0))
 }
 
 fn faults(trace: &[Row], exchanges: &Exchanges) -> Vec<Struck> {

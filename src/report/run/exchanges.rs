@@ -46,7 +46,8 @@ impl Exchange {
     /// All its events, not sorted.
     pub fn events(&self) -> impl Iterator<Item = u64> + '_ {
         let ends = self.sent.into_iter().chain(self.answered.map(|answer| answer.event));
-        ends.chain(self.applied.iter().map(|answer| answer.event)).chain(self.faults.iter().copied())
+        ends.chain(self.applied.iter().map(|answer| answer.event))
+            .chain(self.faults.iter().copied())
     }
 
     /// The moment in the store that its answer tells of: the last one before the answer.

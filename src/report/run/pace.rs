@@ -63,7 +63,8 @@ impl Pace {
         let mut verbs: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
         for exchange in exchanges.iter() {
             let Some(sent_ns) = exchange.sent.and_then(|event| at_ns.get(&event)) else { continue };
-            let place = u128::from(sent_ns - first.at_ns) * u128::from(SLICES) / u128::from(span_ns);
+            let place =
+                u128::from(sent_ns - first.at_ns) * u128::from(SLICES) / u128::from(span_ns);
             let (slice, times) = &mut parts[place.min(u128::from(SLICES) - 1) as usize];
             slice.requests += 1;
             slice.failed += u32::from(has_failed(exchange));
