@@ -17,6 +17,7 @@
 //! page stand one below the other; with it they are tabs, and the chosen event is shown beside the
 //! diagram.
 
+mod arrows;
 mod chart;
 mod diagram;
 mod layout;
@@ -282,7 +283,7 @@ fn findings(view: &View<'_>, story: &Story, page: &mut Markup) {
             page.open("li", &[("class", if cause.evidence.is_empty() { "weak" } else { "" })]);
             page.leaf("span", &[], &cause.sentence);
             if !cause.evidence.is_empty() {
-                page.text(" Evidence: ");
+                page.text(". Evidence: ");
                 links(view, &cause.evidence, page);
             }
             page.close("li");

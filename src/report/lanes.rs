@@ -13,11 +13,14 @@
 //! Text that is longer than its column is cut with `…`; numbers in names are made short. The whole
 //! of it stands in `vopr replay` and in the HTML report.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt::{self, Write as _};
 
 use sim::trace::{Kind, Row};
 
-use super::names::ShortNames;
+use super::names::{ShortNames, clipped};
 use super::run::{Run, RunReport};
 use super::story::{row_text, shortened};
 
@@ -202,7 +205,7 @@ impl Lanes {
         }
         let width = |(index, name): (usize, &String)| {
             let texts = lines.iter().filter(|line| line.column == Some(index));
-            let longest = texts.map(|line| letters(&line.text) + 5).max().unwrap_or(0);
+            let longest = texts.map(|line| letters(&line.text) + 5).max().unwrap_or(0).max(9);
             longest.max(letters(name)).min(WIDTH_MAX)
         };
         let widths = columns.iter().enumerate().map(width).collect();
@@ -291,9 +294,8 @@ impl Lanes {
         };
         match side {
             Side::Left => {
-                let line_of = width.saturating_sub(letters(&clipped(&line.text, width)) + 1);
-                let text = clipped(&line.text, width);
-                let shaft = shaft(line_of, head.0, "");
+                let text = clipped(&line.text, width - 3);
+                let shaft = shaft(width - letters(&text) - 1, head.0, "");
                 format!("{text} {shaft}{}", head.1)
             }
             Side::Right => {
@@ -385,16 +387,6 @@ fn letters(text: &str) -> usize {
     text.chars().count()
 }
 
-/// The text, cut to so many letters.
-fn clipped(text: &str, width: usize) -> String {
-    if letters(text) <= width {
-        return text.to_owned();
-    }
-    let mut cut: String = text.chars().take(width.saturating_sub(1)).collect();
-    cut.push('…');
-    cut
-}
-
 fn padded(text: &str, width: usize) -> String {
     let text = clipped(text, width);
     let fill = width - letters(&text);
@@ -411,92 +403,4 @@ fn centred(text: &str, width: usize) -> String {
 fn shaft(length: usize, from: &str, to: &str) -> String {
     let ends = letters(from) + letters(to);
     format!("{from}{}{to}", "─".repeat(length.saturating_sub(ends)))
-}
-
-#[cfg(test)]
-mod tests {
-    use expect_test::expect;
-
-    use super::*;
-    use crate::report::example;
-
-    #[test]
-    fn a_failure_stands_in_lanes_with_all_that_is_known_of_it() {
-        expect![[r#"
-            vopr 0.1.0   seed 4217   system manifest-core
-
-            FAIL   seed 4217   LostUpdate   broken: an acknowledged commit is the content of its number
-                   writer-2's put 7 was acknowledged as commit 18, which is operation 6
-
-                 #           ms   writer-1                                       store        writer-2
-               3,4        1.000   get m/head ─────────────────────────────▶       200
-                 5        3.000   200 ◀───────────────────────────────────
-            *  6,7        3.000                                                    ✗          ◀─── update m/head if-match "1717" (9 B)   FAULT request lost
-              8,10        4.000   update m/head if-match "1717" (9 B) ────▶       200
-                11        5.000   200 ◀───────────────────────────────────
-                14       35.000                                                               no answer in time
-             16,17       36.000                                                   412         ◀─── update m/head if-match "1717" (9 B)
-            *   18       38.000                                                               ───────────────────────────────────▶ 412
-                19       38.000                                                               put 7 acknowledged as commit 18
-            *   20       38.000                                                                                                          WRONG  rule broken
-              14 of 21 events; * proves the failure; · is on its way
-
-            class     LostUpdate: an acknowledged commit is not honoured
-            also      HistoryGap
-            proof     events 7, 18, 20
-            causes    1. 412 was taken for success      evidence: events 7, 18, 20
-                      2. something else
-            group     AcknowledgedPresent in src/checkers/history.rs
-            rule      an acknowledged commit is the content of its number      src/checkers/history.rs
-            next      vopr replay 4217
-        "#]].assert_eq(&to_lanes(&example::report()));
-    }
-
-    #[test]
-    fn a_run_that_passed_has_nothing_to_explain() {
-        expect![[r#"
-            vopr 0.1.0   seed 4217   system manifest-core
-
-            PASS   seed 4217   events 21, requests 4, operations 2, commits 1
-                   nothing failed, so there is nothing to explain
-        "#]]
-        .assert_eq(&to_lanes(&example::passed()));
-    }
-
-    #[test]
-    fn arrows_cross_the_columns_between_a_process_and_the_store() {
-        expect![[r#"
-            vopr 0.1.0   seed 4217   system manifest-core
-
-            FAIL   seed 4217   LostUpdate   broken: an acknowledged commit is the content of its number
-                   writer-2's put 7 was acknowledged as commit 18, which is operation 6
-
-                 #           ms   writer-1                              writer-2                store        reader-1           reader-2
-               0,1        0.000   create m/seg/1 if-absent (4 B) ────────────────────────▶       200
-                 2        2.000   200 ◀──────────────────────────────────────────────────
-               3,4        2.000                                         get m/head ──────▶       404
-                 5        4.000                                         404 ◀────────────
-               6,7        4.000                                                                  200         ◀─── get m/seg/1
-                 8        6.000                                                                              ───────────▶ 200
-            * 9,10        6.000                                                                  200         ◀────────────────────── delete m/seg/1 and 1 more
-                11        8.000                                                                              ────────────────────────────────────────────▶ 200
-                12        8.000   put m/head (8 B) ──────────────────────────────────────▶        ·
-             13,14        8.000                                                                   ✗          ◀───────────────────────────────────── get m/head   FAULT partition
-                15        8.700   (put m/head (8 B)) ────────────────────────────────────▶       200
-                16        8.700                                                                                                 connection lost
-                17        8.700                                         CRASH
-                18      908.700                                         starts again
-            *   19      908.700                                                                                                                                  WRONG  rule broken
-              20 of 20 events; * proves the failure; · is on its way
-
-            class     LostUpdate: an acknowledged commit is not honoured
-            also      HistoryGap
-            proof     events 9, 19
-            causes    1. 412 was taken for success      evidence: events 9, 19
-                      2. something else
-            group     AcknowledgedPresent in src/checkers/history.rs
-            rule      an acknowledged commit is the content of its number      src/checkers/history.rs
-            next      vopr replay 4217
-        "#]].assert_eq(&to_lanes(&example::crowded()));
-    }
 }

@@ -46,6 +46,14 @@ impl ShortNames {
     }
 }
 
+/// The text, cut to so many letters, the last of which says that it was cut.
+pub(super) fn clipped(text: &str, letters: usize) -> String {
+    match text.chars().count() > letters {
+        true => text.chars().take(letters.saturating_sub(1)).chain(['…']).collect(),
+        false => text.to_owned(),
+    }
+}
+
 /// Whether the numbers differ when only so many digits of each stay.
 fn tell_apart(numbers: &BTreeSet<&str>, width: usize) -> bool {
     let cut: BTreeSet<String> = numbers.iter().map(|number| cut(number, width)).collect();

@@ -143,6 +143,7 @@
       this.cursor.remove();
       this.chosen = place;
       this.lines[place].classList.add("chosen");
+      this.describe(place);
       const drawn = this.events.find((event) => Number(event.dataset.at) === place);
       if (drawn) {
         for (const event of this.events) event.tabIndex = -1;
@@ -159,26 +160,32 @@
         }
       }
       if (this.shown === "trace") this.lines[place].scrollIntoView({ block: "center" });
-      this.describe(place);
       this.asOf(this.row(place).event);
       if (this.lines[place].id) history.replaceState(null, "", `#${this.lines[place].id}`);
     }
 
-    // Scrolls the diagram, and no more of the page than needed, until the line is seen.
+    // Scrolls the diagram, and no more of the page than needed, until the line is seen. On a narrow
+    // page the details lie over its lower part.
     reveal(line) {
       const scroll = this.root.querySelector(".scroll");
       const [box, frame] = [line.getBoundingClientRect(), scroll.getBoundingClientRect()];
       if (box.top < frame.top + 90 || box.bottom > frame.bottom - 30) {
         scroll.scrollTop += box.top - frame.top - frame.height / 2;
       }
-      const seen = scroll.getBoundingClientRect();
-      if (seen.bottom < 80 || seen.top > innerHeight - 80) scroll.scrollIntoView({ block: "nearest" });
+      const covered = getComputedStyle(this.details).position === "fixed" ? this.details.offsetHeight : 0;
+      const [top, bottom] = [20, innerHeight - covered - 20];
+      const now = line.getBoundingClientRect();
+      if (now.top < top || now.bottom > bottom) scrollBy(0, now.top - (top + bottom) / 2);
     }
 
     describe(place) {
       const row = this.row(place);
       this.details.replaceChildren();
       this.details.classList.add("open");
+      const close = element("button", "close", this.details);
+      close.type = "button";
+      close.className = "close";
+      close.addEventListener("click", () => this.details.classList.remove("open"));
       element("h3", `Event ${row.event}`, this.details);
       element("p", row.detail || row.kind, this.details).className = "said";
       const list = element("dl", undefined, this.details);
@@ -290,6 +297,7 @@
       ArrowDown: () => active.move(1), ArrowUp: () => active.move(-1),
       n: () => active.move(1, true), p: () => active.move(-1, true),
       e: () => active.firstError(),
+      Escape: () => active.details.classList.remove("open"),
     }[event.key];
     const isArrow = event.key.startsWith("Arrow");
     // Arrows scroll the page until an event or the diagram has the focus.
@@ -309,7 +317,13 @@
     }
     const tab = runs.flatMap((one) => one.tabs.map((tab) => [one, tab]))
       .find(([, tab]) => tab.getAttribute("href") === location.hash);
-    if (tab) { activate(tab[0]); tab[0].show(tab[1]); setTimeout(() => scrollTo(0, 0)); }
+    if (tab) {
+      activate(tab[0]);
+      tab[0].show(tab[1]);
+      // The browser goes to the anchor when all is loaded; the verdict stands above it.
+      const top = () => setTimeout(() => scrollTo(0, 0));
+      if (document.readyState === "complete") top(); else addEventListener("load", top);
+    }
     return false;
   };
 

@@ -7,7 +7,7 @@ use crate::report::run::{Band, BandKind, Pace, Slice};
 
 const WIDTH: u64 = 900;
 const HEIGHT: u64 = 140;
-const LEFT: u64 = 70;
+const LEFT: u64 = 110;
 
 /// Two charts with one axis, and a table.
 pub(super) fn time(view: &View<'_>, page: &mut Markup) {
@@ -50,6 +50,7 @@ fn chart(
     bars: impl Fn(&Slice, u64) -> Vec<(&'static str, u64, u64)>,
 ) {
     let view_box = format!("0 0 {} {}", LEFT + WIDTH + 10, HEIGHT + 34);
+    page.open("div", &[("class", "wide")]);
     page.open("svg", &[("class", "chart"), ("viewBox", &view_box), ("role", "img")]);
     page.leaf("title", &[], &format!("values over virtual time, the greatest is {top}"));
     for band in &view.run.bands {
@@ -90,6 +91,7 @@ fn chart(
         page.leaf("text", &place, &format!("{} ms", milliseconds(us)));
     }
     page.close("svg");
+    page.close("div");
 }
 
 /// A spell as a band behind the bars.

@@ -12,12 +12,13 @@ use std::fmt::Write as _;
 
 use sim::trace::{Kind, Row};
 
+use super::arrows::markers;
 use super::layout::{FULL, Layout, Stretch};
 use super::markup::Markup;
 use super::{COLOURS, View, milliseconds};
 use crate::report::grouped;
-use crate::report::names::ShortNames;
-use crate::report::run::{Band, BandKind, Exchange};
+use crate::report::names::{ShortNames, clipped};
+use crate::report::run::{Band, BandKind};
 use crate::report::story::row_text;
 
 /// Room for the chances at the left edge.
@@ -51,23 +52,15 @@ pub(super) fn diagram(view: &View<'_>, names: &ShortNames, page: &mut Markup) {
     legend(page);
 }
 
-struct Picture<'a> {
-    view: &'a View<'a>,
+pub(super) struct Picture<'a> {
+    pub(super) view: &'a View<'a>,
     names: &'a ShortNames,
-    layout: Layout,
+    pub(super) layout: Layout,
     /// Left edge of the columns.
     left: i64,
     /// Distance between two columns.
     step: i64,
     width: i64,
-}
-
-/// One end of an arrow.
-#[derive(Clone, Copy)]
-struct Point {
-    x: i64,
-    y: i64,
-    full: bool,
 }
 
 impl<'a> Picture<'a> {
@@ -91,12 +84,12 @@ impl<'a> Picture<'a> {
         self.left + self.step / 2 + column as i64 * self.step
     }
 
-    fn store_x(&self) -> i64 {
+    pub(super) fn store_x(&self) -> i64 {
         self.x_of(self.store_column())
     }
 
     /// Where a process stands; the world stands before all columns.
-    fn process_x(&self, name: &str) -> i64 {
+    pub(super) fn process_x(&self, name: &str) -> i64 {
         match self.view.run.processes.iter().position(|process| process == name) {
             Some(place) => self.x_of(place + usize::from(place >= self.store_column())),
             None => self.left - 6,
@@ -121,13 +114,17 @@ impl<'a> Picture<'a> {
         if run.unseen.after > 0 {
             let _ = write!(said, "; the last {} were not asked for", grouped(run.unseen.after));
         }
+        let which = match run.story {
+            Some(_) => "those of the story and around it",
+            None => "those of the beginning and what befell processes",
+        };
         match all - full {
             0 => said.push_str("; all of them are drawn in full."),
             small => {
                 let _ = write!(
                     said,
-                    "; {} are drawn in full, those of the story and around it, and the other {} \
-                     as small dots without text. Each is a line of the trace.",
+                    "; {} are drawn in full, {which}, and the other {} as small dots without text. \
+                     Each is a line of the trace.",
                     grouped(full),
                     grouped(small)
                 );
@@ -164,7 +161,8 @@ impl<'a> Picture<'a> {
         let mut heads = vec![(self.store_x(), String::from("store"), String::from("store"))];
         for process in &self.view.run.processes {
             let colour = self.view.colour(process).unwrap_or_default();
-            heads.push((self.process_x(process), process.clone(), colour));
+            let room = if slanted { 15 } else { 11 };
+            heads.push((self.process_x(process), clipped(process, room), colour));
         }
         for (x, name, colour) in heads {
             let class = format!("head {colour}");
@@ -304,60 +302,6 @@ impl<'a> Picture<'a> {
         if row.kind == Kind::Apply { self.store_x() } else { self.process_x(&row.process) }
     }
 
-    fn point(&self, event: u64, x: i64) -> Option<Point> {
-        let place = self.view.run.place_of(event)?;
-        Some(Point { x, y: self.layout.y[place], full: self.layout.full[place] })
-    }
-
-    fn arrows(&self, page: &mut Markup) {
-        let mut small = String::new();
-        for exchange in &self.view.run.exchanges {
-            for way in self.ways(exchange) {
-                if !way.from.full && !way.to.full {
-                    let Way { from, to, .. } = way;
-                    let _ = write!(small, "M{} {}L{} {}", from.x, from.y, to.x, to.y);
-                } else {
-                    way.draw(self.view.prefix, page);
-                }
-            }
-        }
-        if !small.is_empty() {
-            page.single("path", &[("class", "small way"), ("d", &small)]);
-        }
-    }
-
-    /// The ways of a request: to the store, once more if it was repeated, and back.
-    fn ways(&self, exchange: &Exchange) -> Vec<Way> {
-        let (own, store) = (self.process_x(&exchange.process), self.store_x());
-        let sent = exchange.sent.and_then(|event| self.point(event, own));
-        let mut ways = Vec::new();
-        for (index, applied) in exchange.applied.iter().enumerate() {
-            if let (Some(from), Some(to)) = (sent, self.point(applied.event, store)) {
-                let kind = if index == 0 { WayKind::Request } else { WayKind::Again };
-                ways.push(Way { from, to, kind });
-            }
-        }
-        if let (Some(from), true) = (sent, exchange.applied.is_empty()) {
-            // It never arrived: lost, or on its way when what is told ended.
-            let to = Point { x: (own + store) / 2, y: from.y + FULL / 2, full: from.full };
-            let is_lost = exchange.answered.is_some() || !exchange.faults.is_empty();
-            let kind = if is_lost { WayKind::Lost } else { WayKind::Open };
-            ways.push(Way { from, to, kind });
-        }
-        if let Some(answer) = exchange.answered {
-            let from = exchange.answered_from().and_then(|event| self.point(event, store));
-            let to = self.point(answer.event, own);
-            if let (Some(from), Some(to)) = (from, to) {
-                let half = Point { x: (own + store) / 2, y: (from.y + to.y) / 2, full: from.full };
-                ways.push(match answer.came() {
-                    true => Way { from, to, kind: WayKind::Reply },
-                    false => Way { from, to: half, kind: WayKind::Lost },
-                });
-            }
-        }
-        ways
-    }
-
     /// How likely the failure is from each event on.
     fn chances(&self, page: &mut Markup) {
         let Some(chances) = &self.view.run.chances else { return };
@@ -476,39 +420,6 @@ impl<'a> Picture<'a> {
     }
 }
 
-/// One arrow.
-struct Way {
-    from: Point,
-    to: Point,
-    kind: WayKind,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum WayKind {
-    Request,
-    Again,
-    Reply,
-    Lost,
-    /// Nothing is told of its end.
-    Open,
-}
-
-impl Way {
-    fn draw(&self, prefix: &str, page: &mut Markup) {
-        let (class, end) = match self.kind {
-            WayKind::Request => ("way", "tip"),
-            WayKind::Again => ("way again", "tip"),
-            WayKind::Reply => ("way reply", "tip"),
-            WayKind::Lost => ("way lost", "cross"),
-            WayKind::Open => ("way", ""),
-        };
-        let Way { from, to, .. } = self;
-        let path = format!("M{} {}L{} {}", from.x, from.y, to.x, to.y);
-        let end = if end.is_empty() { String::new() } else { format!("url(#{prefix}{end})") };
-        page.single("path", &[("class", class), ("d", &path), ("marker-end", &end)]);
-    }
-}
-
 fn is_bad(kind: Kind) -> bool {
     matches!(kind, Kind::Fault | Kind::Crash | Kind::Stall | Kind::RuleBroken | Kind::Panic)
 }
@@ -519,11 +430,7 @@ fn label(row: &Row, names: &ShortNames) -> String {
 }
 
 fn label_text(row: &Row, names: &ShortNames) -> String {
-    let text = names.shorten(&row_text(row));
-    match text.chars().count() > LABEL_MAX {
-        true => text.chars().take(LABEL_MAX - 1).chain(['…']).collect(),
-        false => text,
-    }
+    clipped(&names.shorten(&row_text(row)), LABEL_MAX)
 }
 
 fn legend(page: &mut Markup) {
@@ -543,16 +450,4 @@ fn legend(page: &mut Markup) {
          that stops short was on its way at the end.",
     );
     page.close("p");
-}
-
-/// Ends of arrows. Each diagram has its own: a browser does not take them from one that is hidden.
-fn markers(prefix: &str) -> String {
-    format!(
-        "<defs><marker id=\"{prefix}tip\" viewBox=\"0 0 8 8\" refX=\"10\" refY=\"4\" \
-         markerWidth=\"7\" markerHeight=\"7\" orient=\"auto\">\
-         <path class=\"tip\" d=\"M0 0L8 4L0 8z\"/></marker>\
-         <marker id=\"{prefix}cross\" viewBox=\"0 0 8 8\" refX=\"4\" refY=\"4\" \
-         markerWidth=\"9\" markerHeight=\"9\">\
-         <path class=\"cross\" d=\"M1 1L7 7M7 1L1 7\"/></marker></defs>"
-    )
 }

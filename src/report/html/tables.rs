@@ -29,6 +29,11 @@ fn cell(page: &mut Markup, text: &str) {
     page.leaf("td", &[], text);
 }
 
+/// A cell whose text needs room.
+fn long(page: &mut Markup, text: &str) {
+    page.leaf("td", &[("class", "long")], text);
+}
+
 fn number(page: &mut Markup, text: &str) {
     page.leaf("td", &[("class", "n")], text);
 }
@@ -129,7 +134,7 @@ fn operation(view: &View<'_>, operation: &Client, page: &mut Markup) {
     page.open("tr", &[("class", class)]);
     number(page, &operation.number.to_string());
     process(view, page, &operation.process);
-    cell(page, &operation.text);
+    long(page, &operation.text);
     event(view, page, operation.begun);
     match operation.ended {
         Some(ended) => event(view, page, ended),
@@ -138,7 +143,7 @@ fn operation(view: &View<'_>, operation: &Client, page: &mut Markup) {
     cell(page, operation.outcome.name());
     let commits: Vec<String> = operation.commits.iter().map(u64::to_string).collect();
     cell(page, &commits.join(", "));
-    cell(page, &operation.told);
+    long(page, &operation.told);
     bar(view, operation, page);
     page.close("tr");
 }
@@ -182,7 +187,7 @@ pub(super) fn faults(view: &View<'_>, page: &mut Markup) {
             for band in &run.bands {
                 page.open("tr", &[]);
                 process(view, page, band.process.as_deref().unwrap_or("store"));
-                cell(page, &format!("{}: {}", band.kind.name(), band.what));
+                long(page, &format!("{}: {}", band.kind.name(), band.what));
                 event(view, page, band.from);
                 match band.to {
                     Some(to) => event(view, page, to),
@@ -199,9 +204,9 @@ pub(super) fn faults(view: &View<'_>, page: &mut Markup) {
             event(view, page, fault.event);
             number(page, &milliseconds(fault.at_us));
             process(view, page, &fault.process);
-            cell(page, &fault.what);
+            long(page, &fault.what);
             let struck = |number| run.exchanges.iter().find(|found| found.request == number);
-            cell(page, fault.request.and_then(struck).map_or("", |found| &found.text));
+            long(page, fault.request.and_then(struck).map_or("", |found| &found.text));
             page.close("tr");
         }
     });
