@@ -62,8 +62,8 @@ pub trait Oracle {
         None
     }
 
-    /// Whether there is no time left.
-    fn is_out_of_time(&mut self) -> bool {
+    /// Whether no more may be spent.
+    fn is_exhausted(&mut self) -> bool {
         false
     }
 }
@@ -73,7 +73,7 @@ pub trait Oracle {
 pub enum End {
     /// Nothing that is tried makes it any smaller.
     FixedPoint,
-    /// No tries, or no time, were left.
+    /// There was no budget left.
     Budget,
 }
 
@@ -152,7 +152,7 @@ impl Reducer<'_> {
         if self.out {
             return false;
         }
-        if self.tries >= self.limit || self.oracle.is_out_of_time() {
+        if self.tries >= self.limit || self.oracle.is_exhausted() {
             self.out = true;
             return false;
         }

@@ -29,6 +29,9 @@ pub struct ReduceArgs {
     /// Candidates that are tried, at most.
     #[arg(long, value_name = "N", default_value_t = 20_000)]
     pub tries: u32,
+    /// Events of all their runs together, in millions, at most: what time is on every machine.
+    #[arg(long, value_name = "MILLIONS", default_value_t = 20)]
+    pub events: u32,
     /// Seconds of processor time that it may take. The result depends on the machine then.
     #[arg(long, value_name = "SECONDS")]
     pub seconds: Option<u64>,
@@ -62,14 +65,16 @@ pub(super) fn run(
         }
     };
     let cpu = args.seconds.map(Duration::from_secs);
-    let budget = Budget { tries: args.tries, cpu };
+    let budget = Budget { tries: args.tries, events: u64::from(args.events) * 1_000_000, cpu };
     let shortened = shorten(&arena, plan, &suspect, budget, &mut tell_progress)
         .map_err(|source| UsageError::Irreducible { what: what.clone(), source })?;
     end_progress();
     let plan = noted(&shortened, &what);
     let line = reduced_line(&shortened);
     if shortened.reduced.end == End::Budget {
-        eprintln!("the budget ended: more tries may make it smaller (--tries, --seconds)");
+        eprintln!(
+            "the budget ended: more tries may make it smaller (--tries, --events, --seconds)"
+        );
     }
     match &args.output {
         Some(path) => {

@@ -1,6 +1,14 @@
 //! Delta debugging on toys, then on worlds.
 
-use super::minimize;
+use std::sync::Arc;
+
+use sim::trace::Keep;
+
+use super::{Budget, End, Irreducible, Oracle, Shortened, Suspect, minimize, reduce, shorten};
+use crate::plan::{Failure, Plan, plan_of_seed, replay};
+use crate::system::SystemUnderTest;
+use crate::systems::ManifestSystem;
+use crate::world::Arena;
 
 /// Leaves out what it can while all of `needed` are there, and counts the tries.
 fn minimized(count: usize, needed: &[usize]) -> (Vec<usize>, usize) {
@@ -41,4 +49,92 @@ fn the_result_is_minimal_even_if_parts_hold_each_other() {
         has(5) && (!has(10) || (has(11) && has(12)))
     });
     assert_eq!(kept, [5]);
+}
+
+/// A bug and the first of these seeds that fails with it, as a plan.
+fn failing(bug: &str, seed: u64) -> (Plan, Suspect) {
+    crate::cli::listen_to_steps();
+    crate::panics::install();
+    let sound: Arc<dyn SystemUnderTest> = Arc::new(ManifestSystem::sound());
+    let system = sound.with_bug(bug).expect("the bug exists");
+    let arena = Arena::new();
+    let swarm = Default::default();
+    let plan = (seed..seed + 200)
+        .map(|seed| plan_of_seed(&arena, seed, &system, Some(bug), &swarm, Keep::Hash))
+        .find(|(report, _)| Failure::of(&report.verdict).is_some())
+        .and_then(|(_, plan)| plan)
+        .expect("the bug is found");
+    (plan, Suspect { system, sound: Some(sound) })
+}
+
+fn shortened(plan: &Plan, suspect: &Suspect, tries: u32) -> Shortened {
+    let budget = Budget { tries, events: u64::MAX, cpu: None };
+    shorten(&Arena::new(), plan.clone(), suspect, budget, &mut |_, _| {}).expect("it fails")
+}
+
+#[test]
+fn what_is_reduced_fails_in_the_same_way_to_the_same_bytes_and_is_small() {
+    for bug in ["blind-head-put", "head-cache-stale", "retired-dropped-early"] {
+        let (plan, suspect) = failing(bug, 2);
+        let small = shortened(&plan, &suspect, 2_000);
+        assert_eq!(small.reduced.end, End::FixedPoint, "{bug}");
+        let text = small.reduced.plan.to_json();
+        let read = Plan::from_json(&text).expect("what is written can be read");
+        let run = || replay(&Arena::new(), &read, &suspect.system, Keep::Hash).expect("it fits");
+        let (first, second) = (run(), run());
+        assert_eq!(first.failure.as_ref(), Some(&small.before.failure), "{bug}");
+        assert_eq!(first.failure, plan.expect.failure, "{bug}");
+        assert_eq!(first.report.fingerprint, second.report.fingerprint, "{bug}");
+        assert_eq!(first.report.events, small.after.events, "{bug}");
+        assert!(small.after.events * 2 < small.before.size.events, "{bug}: {:?}", small.after);
+        assert!(read.operations() <= 8 && read.faults() <= 2, "{bug}: {text}");
+        // The same reduction comes to the same plan.
+        assert_eq!(shortened(&plan, &suspect, 2_000).reduced.plan, small.reduced.plan, "{bug}");
+    }
+}
+
+#[test]
+fn a_budget_ends_a_reduction_with_the_smallest_plan_so_far() {
+    let (plan, suspect) = failing("head-cache-stale", 1);
+    let none = shortened(&plan, &suspect, 0);
+    assert_eq!((none.reduced.tries, none.reduced.end), (0, End::Budget));
+    assert_eq!(none.reduced.plan, plan);
+    let few = shortened(&plan, &suspect, 10);
+    assert_eq!((few.reduced.tries, few.reduced.end), (10, End::Budget));
+    assert!(few.after.events <= few.before.size.events);
+}
+
+#[test]
+fn a_passing_plan_is_nothing_to_reduce() {
+    let (plan, suspect) = failing("head-cache-stale", 1);
+    let sound = Suspect { system: suspect.sound.expect("the sound system"), sound: None };
+    let budget = Budget { tries: 10, events: u64::MAX, cpu: None };
+    let refused = shorten(&Arena::new(), plan, &sound, budget, &mut |_, _| {});
+    assert_eq!(refused.expect_err("it passes"), Irreducible::Passes);
+}
+
+/// Says that a candidate fails while it has the operation with this number, and counts questions.
+struct Toy {
+    needed: u32,
+    asked: u32,
+}
+
+impl Oracle for Toy {
+    fn fails(&mut self, candidate: &Plan) -> bool {
+        self.asked += 1;
+        let mut operations = candidate.slots.iter().flat_map(|slot| &slot.operations);
+        operations.any(|operation| operation.number == self.needed)
+    }
+}
+
+#[test]
+fn reduction_asks_nothing_but_its_oracle() {
+    let (plan, _) = failing("head-cache-stale", 1);
+    let needed = plan.slots[0].operations[0].number;
+    let mut toy = Toy { needed, asked: 0 };
+    let reduced = reduce(plan, 10_000, &mut toy, &mut |_, _| {});
+    assert_eq!(reduced.end, End::FixedPoint);
+    assert_eq!((reduced.plan.operations(), reduced.plan.faults()), (1, 0));
+    assert_eq!(reduced.plan.slots.len(), 1);
+    assert_eq!(reduced.tries, toy.asked, "every try is a question, and every question a try");
 }

@@ -49,6 +49,8 @@ impl Size {
 pub struct Budget {
     /// Candidates.
     pub tries: u32,
+    /// Events of all their runs together: what time is on every machine.
+    pub events: u64,
     /// Processor time of this thread. With a limit the result depends on the machine.
     pub cpu: Option<Duration>,
 }
@@ -112,6 +114,7 @@ pub fn shorten(
     };
     let before = Failed { failure, size: Size::of(&ran.report) };
     let mut worlds = Worlds::new(arena, suspect.clone(), before.clone());
+    worlds.events_left = budget.events;
     worlds.ends = budget.cpu.map(|cpu| (began, cpu));
     let mut reduced = reduce(plan, budget.tries, &mut worlds, progress);
     let ran = plan::replay(arena, &reduced.plan, &suspect.system, Keep::Hash)?;
@@ -125,6 +128,8 @@ pub struct Worlds<'a> {
     arena: &'a Arena,
     suspect: Suspect,
     wanted: Failed,
+    /// Events that may still be spent.
+    events_left: u64,
     /// Since when, and how long it may take.
     ends: Option<(ThreadTime, Duration)>,
 }
@@ -136,18 +141,20 @@ impl<'a> Worlds<'a> {
     /// An oracle for failures like `wanted`.
     #[must_use]
     pub fn new(arena: &'a Arena, suspect: Suspect, wanted: Failed) -> Self {
-        Worlds { arena, suspect, wanted, ends: None }
+        Worlds { arena, suspect, wanted, events_left: u64::MAX, ends: None }
     }
 
     fn run(
-        &self,
+        &mut self,
         plan: &Plan,
         system: &Arc<dyn SystemUnderTest>,
         keep: Keep,
         recorded: Recorded,
     ) -> Option<Trial> {
         let patience = Patience::Polls(self.wanted.size.events * POLLS.0 + POLLS.1);
-        plan::run(self.arena, plan, system, keep, recorded, patience).ok()
+        let trial = plan::run(self.arena, plan, system, keep, recorded, patience).ok()?;
+        self.events_left = self.events_left.saturating_sub(trial.report.events);
+        Some(trial)
     }
 
     fn fails_as_wanted(&self, trial: &Trial) -> bool {
@@ -158,28 +165,31 @@ impl<'a> Worlds<'a> {
 
 impl Oracle for Worlds<'_> {
     fn fails(&mut self, candidate: &Plan) -> bool {
-        let trial = self.run(candidate, &self.suspect.system, Keep::Hash, Recorded::Dropped);
+        let system = Arc::clone(&self.suspect.system);
+        let trial = self.run(candidate, &system, Keep::Hash, Recorded::Dropped);
         if !trial.is_some_and(|trial| self.fails_as_wanted(&trial)) {
             return false;
         }
-        let Some(sound) = &self.suspect.sound else { return true };
-        let trial = self.run(candidate, sound, Keep::Hash, Recorded::Dropped);
+        let Some(sound) = self.suspect.sound.clone() else { return true };
+        let trial = self.run(candidate, &sound, Keep::Hash, Recorded::Dropped);
         trial.is_some_and(|trial| Failure::of(&trial.report.verdict).is_none())
     }
 
     fn pruned(&mut self, plan: &Plan) -> Option<Plan> {
-        let trial = self.run(plan, &self.suspect.system, Keep::Hash, Recorded::Kept)?;
+        let system = Arc::clone(&self.suspect.system);
+        let trial = self.run(plan, &system, Keep::Hash, Recorded::Kept)?;
         Some(plan::pruned(plan, &trial.recording?))
     }
 
-    fn is_out_of_time(&mut self) -> bool {
-        self.ends.is_some_and(|(began, cpu)| began.elapsed() > cpu)
+    fn is_exhausted(&mut self) -> bool {
+        self.events_left == 0 || self.ends.is_some_and(|(began, cpu)| began.elapsed() > cpu)
     }
 
     fn by_time(&mut self, plan: &Plan) -> Option<Plan> {
         plan.world.schedule?;
         let keep = Keep::Ring { capacity: usize::MAX };
-        let trial = self.run(plan, &self.suspect.system, keep, Recorded::Kept)?;
+        let system = Arc::clone(&self.suspect.system);
+        let trial = self.run(plan, &system, keep, Recorded::Kept)?;
         Some(plan::observed_ways(plan, &trial.recording?, &trial.report.trace))
     }
 }

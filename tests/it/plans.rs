@@ -96,7 +96,7 @@ fn a_plan_that_fails_otherwise_is_not_passed_over() {
 
 #[test]
 fn names_that_the_system_does_not_know_are_said() {
-    let plan = kept("blind-head-put.json");
+    let plan = kept("torn-batch.json");
     let number = plan.slots[0].operations[0].number;
     let aimed = |at| {
         let blow = BlowKind::CrashAtStep { at, whom: Whom::Slot, after: 0 };

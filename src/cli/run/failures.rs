@@ -16,6 +16,9 @@ use crate::reduce::{Budget, Shortened, Suspect, shorten};
 use crate::report::{FailureGroup, Story};
 use crate::world::{Arena, WorldReport};
 
+/// Events of all candidates of a group together: a few seconds.
+const EVENTS_MAX: u64 = 5_000_000;
+
 /// Everything that the stories of a campaign need.
 struct Teller<'a> {
     args: &'a RunArgs,
@@ -104,7 +107,7 @@ impl Teller<'_> {
         let Chosen { system, sound, swarm, .. } = self.chosen;
         let (_, plan) = plan_of_seed(arena, seed, system, bug, swarm, Keep::Hash);
         let suspect = Suspect { system: system.clone(), sound: sound.clone() };
-        let budget = Budget { tries: self.args.reduce_tries, cpu: None };
+        let budget = Budget { tries: self.args.reduce_tries, events: EVENTS_MAX, cpu: None };
         shorten(arena, plan?, &suspect, budget, &mut |_, _| {}).ok()
     }
 
