@@ -445,6 +445,8 @@ fn legend(page: &mut Markup) {
         page.leaf("span", &[], text);
         page.text(" ");
     }
+    page.close("p");
+    page.open("p", &[("class", "hint")]);
     page.text(
         "Solid arrows are requests, dashed ones answers; a cross is where one was lost, and one \
          that stops short was on its way at the end.",
