@@ -161,6 +161,9 @@ fn banner(report: &RunReport, page: &mut Markup) {
     page.close("header");
 }
 
+/// A tab: its name, and what writes it.
+type Part<'a> = (&'static str, &'a dyn Fn(&mut Markup));
+
 /// One run: all its tabs.
 fn run(view: &View<'_>, page: &mut Markup) {
     page.open("div", &[("class", "run"), ("data-run", view.name), ("data-prefix", view.prefix)]);
@@ -168,7 +171,7 @@ fn run(view: &View<'_>, page: &mut Markup) {
         page.leaf("h2", &[("class", "run-name")], &format!("The {} run", view.name));
     }
     let names = view.names();
-    let parts: [(&str, &dyn Fn(&mut Markup)); 7] = [
+    let parts: [Part<'_>; 7] = [
         ("story", &|page| story(view, &names, page)),
         ("store", &|page| tables::store(view, page)),
         ("history", &|page| tables::history(view, page)),

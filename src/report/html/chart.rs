@@ -29,25 +29,25 @@ pub(super) fn time(view: &View<'_>, page: &mut Markup) {
     );
     page.leaf("h3", &[], "Requests in each part; those without a good answer in red");
     let most = pace.slices.iter().map(|slice| u64::from(slice.requests)).max().unwrap_or(0);
-    chart(view, most, &grouped(most), page, |slice, top| {
-        let requests = u64::from(slice.requests);
-        vec![("bar", requests, top), ("bar bad", u64::from(slice.failed), top)]
+    chart(view, most, &grouped(most), page, |slice| {
+        [("bar", u64::from(slice.requests)), ("bar bad", u64::from(slice.failed))]
     });
     page.leaf("h3", &[], "Time to the answer: the slowest, and half of them (dark)");
     let most = pace.slices.iter().map(|slice| slice.slowest_us).max().unwrap_or(0);
-    chart(view, most, &format!("{} ms", milliseconds(most)), page, |slice, top| {
-        vec![("bar pale", slice.slowest_us, top), ("bar", slice.median_us, top)]
+    chart(view, most, &format!("{} ms", milliseconds(most)), page, |slice| {
+        [("bar pale", slice.slowest_us), ("bar", slice.median_us)]
     });
     latencies(pace, page);
 }
 
-/// Bars over time: for each slice the class and value of each bar, with the greatest value.
+/// Bars over time: for each slice class and value of two bars, the front one last; `most` is the
+/// greatest value, `top` its name.
 fn chart(
     view: &View<'_>,
     most: u64,
     top: &str,
     page: &mut Markup,
-    bars: impl Fn(&Slice, u64) -> Vec<(&'static str, u64, u64)>,
+    bars: impl Fn(&Slice) -> [(&'static str, u64); 2],
 ) {
     let view_box = format!("0 0 {} {}", LEFT + WIDTH + 10, HEIGHT + 34);
     page.open("div", &[("class", "wide")]);
@@ -59,8 +59,8 @@ fn chart(
     let pace = &view.run.pace;
     let step = WIDTH / pace.slices.len() as u64;
     for (index, slice) in pace.slices.iter().enumerate() {
-        for (class, value, most) in bars(slice, most.max(1)) {
-            let height = (u128::from(value) * u128::from(HEIGHT) / u128::from(most)) as u64;
+        for (class, value) in bars(slice) {
+            let height = (u128::from(value) * u128::from(HEIGHT) / u128::from(most.max(1))) as u64;
             // What is there is seen, however small.
             let height = if value > 0 { height.max(1) } else { 0 };
             if height > 0 {
