@@ -5,7 +5,7 @@
 //! is read back from the browser's own account of the document.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use serde_json::Value;
 
@@ -108,8 +108,36 @@ fn visit(browser: &Path, page: &str, width: u32) -> Value {
     serde_json::from_str(&found).expect("JSON")
 }
 
-fn page(arguments: &[&str]) -> String {
-    let output = vopr(&[&["report"], arguments].concat());
+/// The failing runs that a campaign tells of: how many events each has, and the arguments that run
+/// it again after a verb.
+fn failing(campaign: &[&str]) -> Vec<(u64, Vec<String>)> {
+    let output = vopr(&[campaign, &["--json"]].concat());
+    let report: Value = serde_json::from_str(&stdout(&output)).expect("a report is JSON");
+    let groups = report["failures"].as_array().expect("a list");
+    let told = groups.iter().map(|group| {
+        let replay = group["replay"].as_str().expect("a command");
+        let again = replay.split(' ').skip(2).map(str::to_owned).collect();
+        (group["story"]["events"].as_u64().expect("a number"), again)
+    });
+    told.collect()
+}
+
+/// A verb with the arguments of a run.
+fn tell(verb: &str, run: &[String], more: &[&str]) -> Output {
+    let run: Vec<&str> = run.iter().map(String::as_str).collect();
+    vopr(&[&[verb], &run[..], more].concat())
+}
+
+/// A small failing run.
+fn small() -> Vec<String> {
+    let runs = failing(&["--bug", "blind-head-put", "--operations", "4", "-n", "40"]);
+    let (events, run) = runs.into_iter().min().expect("the bug is found");
+    assert!(events <= 400, "a small run has {events} events");
+    run
+}
+
+fn page(run: &[String]) -> String {
+    let output = tell("report", run, &[]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     stdout(&output)
 }
@@ -134,7 +162,7 @@ fn check(found: &Value) {
 #[test]
 fn a_small_failing_run_opens_wide_and_narrow() {
     let Some(browser) = browser() else { return };
-    let page = page(&["1", "--bug", "blind-head-put"]);
+    let page = page(&small());
     assert!(page.len() < 300_000, "{} bytes", page.len());
     for width in [1400, 500] {
         let found = visit(&browser, &page, width);
@@ -146,7 +174,10 @@ fn a_small_failing_run_opens_wide_and_narrow() {
 #[test]
 fn a_failing_run_of_thousands_of_events_opens_too() {
     let Some(browser) = browser() else { return };
-    let page = page(&["11", "--bug", "orphan-adoption"]);
+    let runs = failing(&["--bug", "orphan-adoption", "-n", "60"]);
+    let (events, run) = runs.into_iter().max().expect("the bug is found");
+    assert!(events > 1000, "a long run has {events} events");
+    let page = page(&run);
     assert!(page.len() < 3_000_000, "{} bytes", page.len());
     let found = visit(&browser, &page, 1400);
     check(&found);
@@ -159,12 +190,12 @@ fn a_report_goes_into_a_file_whole_or_not_at_all() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("1.html");
     let told = path.to_str().expect("a UTF-8 path");
-    let arguments = ["report", "1", "--bug", "blind-head-put"];
-    let output = vopr(&[&arguments[..], &["-o", told]].concat());
+    let run = small();
+    let output = tell("report", &run, &["-o", told]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert_eq!(stdout(&output), "", "all of it is in the file");
     let written = std::fs::read_to_string(&path).expect("it is there");
-    assert_eq!(written, stdout(&vopr(&arguments)), "the same bytes as on standard output");
+    assert_eq!(written, page(&run), "the same bytes as on standard output");
     let entries = std::fs::read_dir(folder.path()).expect("readable").count();
     assert_eq!(entries, 1, "nothing is left beside it");
     let nowhere = folder.path().join("nowhere").join("1.html");
@@ -175,17 +206,20 @@ fn a_report_goes_into_a_file_whole_or_not_at_all() {
 
 #[test]
 fn lanes_tell_the_story_and_end_with_the_code_of_the_run() {
-    let output = vopr(&["explain", "1", "--bug", "blind-head-put"]);
+    let run = small();
+    let output = tell("explain", &run, &[]);
     let text = stdout(&output);
     assert_eq!(output.status.code(), Some(10), "{text}");
-    for part in ["FAIL   seed 1   ", "▶", "◀", " store", "WRONG", "class     ", "causes    1. "]
-    {
+    for part in ["FAIL   seed ", "▶", "◀", " store", "WRONG", "class     ", "causes    1. "] {
         assert!(text.contains(part), "no {part:?} in\n{text}");
     }
-    assert_eq!(text, stdout(&vopr(&["explain", "1", "--bug", "blind-head-put"])));
-    let output = vopr(&["explain", "1", "--bug", "blind-head-put", "--json"]);
+    assert_eq!(text, stdout(&tell("explain", &run, &[])));
+    let output = tell("explain", &run, &["--json"]);
     let json: Value = serde_json::from_str(&stdout(&output)).expect("JSON");
-    assert_eq!(json["full"]["story"]["seed"], 1);
+    assert_eq!(
+        json["full"]["story"]["seed"].as_u64().map(|seed| seed.to_string()),
+        run.first().cloned()
+    );
     assert!(json["full"]["trace"].as_array().is_some_and(|rows| rows.len() < 100));
     let output = vopr(&["explain", "42", "--no-faults"]);
     assert_eq!(output.status.code(), Some(0));
