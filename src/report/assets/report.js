@@ -9,7 +9,7 @@
     if (parent) parent.append(made);
     return made;
   };
-  const milliseconds = (ns) => `${(ns / 1e6).toFixed(3)} ms`;
+  const milliseconds = (ns) => `${(Math.floor(ns / 1e3) / 1e3).toFixed(3)} ms`;
 
   // One run of the page: its tabs, its trace, its diagram.
   class Run {
