@@ -145,6 +145,7 @@ impl<'a> Picture<'a> {
             "svg",
             &[
                 ("class", "heads"),
+                ("viewBox", &format!("0 0 {} {height}", self.width)),
                 ("width", &self.width.to_string()),
                 ("height", &height.to_string()),
                 ("aria-hidden", "true"),
