@@ -79,10 +79,9 @@ impl Strategy {
     #[must_use]
     pub fn share_percent(self) -> u32 {
         match self {
-            Strategy::Walk | Strategy::Pos => 25,
-            Strategy::Timed => 20,
-            Strategy::Stall => 15,
-            Strategy::Surw => 10,
+            Strategy::Timed | Strategy::Pos => 30,
+            Strategy::Walk => 15,
+            Strategy::Surw | Strategy::Stall => 10,
             Strategy::Pct => 5,
         }
     }

@@ -24,11 +24,15 @@ const PATIENCE_SPIKES: u32 = 10;
 /// How often one operation may be tried.
 const TRIES: u32 = 20;
 
+/// The longest time that a request may take for no reason that its client can see.
+fn longest_spike(world: &World) -> Duration {
+    Duration::from_micros(world.options.profile.latencies.spikes.max_us.into())
+}
+
 /// Lets every process speak once more. Returns when all have, or when a rule is broken.
 pub(crate) async fn last_words(world: &Rc<World>) {
-    let spike = Duration::from_micros(world.options.profile.latencies.spikes.max_us.into());
     let typical = world.options.tuning.typical_request;
-    let patience = typical * PATIENCE_REQUESTS + spike * PATIENCE_SPIKES;
+    let patience = typical * PATIENCE_REQUESTS + longest_spike(world) * PATIENCE_SPIKES;
     let mut speakers = Vec::new();
     for slot in &world.slots {
         let writes = slot.work == Work::Writing;
@@ -75,7 +79,7 @@ async fn tidy_up(world: &Rc<World>, newcomer: ProcessId) {
         let _ = task.await;
     }
     // What was given up may still land, and is garbage then.
-    sim::sleep(world.options.late_landing_max).await;
+    sim::sleep(world.options.late_landing_max + longest_spike(world)).await;
     let task = sim::spawn_on(newcomer, {
         let world = Rc::clone(world);
         async move {
