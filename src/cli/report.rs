@@ -10,6 +10,8 @@ use super::args::{ReportArgs, ShowArgs, WorldArgs};
 use super::failure::{Exit, UsageError};
 use crate::campaign::{Campaign, Determinism, GroupKey, run_one};
 use crate::diagnosis::diagnose;
+use crate::plan::{plan_of_seed, replay};
+use crate::reduce::{Budget, Suspect, shorten};
 use crate::report::{Run, RunReport, json_of, to_html};
 use crate::system::SystemUnderTest;
 use crate::world::{Arena, Verdict, WorldReport};
@@ -33,6 +35,10 @@ pub(super) fn run(
     Ok(Exit::Pass)
 }
 
+/// What making a run small may cost: a second or two.
+const REDUCE_TRIES: u32 = 2_000;
+const REDUCE_EVENTS: u64 = 5_000_000;
+
 /// Runs a seed and makes the value that pages and lanes are made of.
 pub(super) fn told(
     args: &ShowArgs,
@@ -40,6 +46,7 @@ pub(super) fn told(
 ) -> Result<(RunReport, Exit), UsageError> {
     let chosen = args.world.choose(systems)?;
     crate::panics::install();
+    let sound = chosen.sound;
     let campaign = Campaign {
         first_seed: args.seed,
         iterations: 1,
@@ -55,6 +62,8 @@ pub(super) fn told(
         let what = format!("seed {}", args.seed);
         return Err(UsageError::NoSuchEvent { what, until, events: world.events });
     }
+    // Of a part of a run there is no smaller form.
+    let small = args.until.is_none().then(|| small_run(&campaign, sound, args)).flatten();
     let report = RunReport {
         version: env!("CARGO_PKG_VERSION"),
         system: chosen.system.name().to_owned(),
@@ -63,9 +72,25 @@ pub(super) fn told(
         group: group(&world),
         next: next(args.seed, &args.world),
         full: Run::of(&world, diagnose(&world), args.until),
-        reduced: None,
+        reduced: small.map(|small| Run::of(&small, diagnose(&small), None)),
     };
     Ok((report, exit_of(&world)))
+}
+
+/// The failing run made small, if it can be.
+fn small_run(
+    campaign: &Campaign,
+    sound: Option<Arc<dyn SystemUnderTest>>,
+    args: &ShowArgs,
+) -> Option<WorldReport> {
+    let (arena, system) = (Arena::new(), &campaign.system);
+    let bug = args.world.bug.as_deref();
+    let (_, plan) = plan_of_seed(&arena, args.seed, system, bug, &campaign.swarm, Keep::Hash);
+    let suspect = Suspect { system: Arc::clone(system), sound };
+    let budget = Budget { tries: REDUCE_TRIES, events: REDUCE_EVENTS, cpu: None };
+    let small = shorten(&arena, plan?, &suspect, budget, &mut |_, _| {}).ok()?;
+    let keep = Keep::Ring { capacity: args.ring };
+    replay(&arena, &small.reduced.plan, system, keep).ok().map(|ran| ran.report)
 }
 
 /// What failures of this kind have in common.

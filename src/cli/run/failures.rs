@@ -4,13 +4,15 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use sim::trace::{DEFAULT_RING_CAPACITY, Keep};
+use sim::trace::Keep;
 
 use super::super::args::{Chosen, RunArgs};
 use super::super::failure::UsageError;
 use super::super::reduce::{noted, reduced_line};
 use crate::campaign::{Campaign, Group, GroupKey, Summary, run_one};
+use crate::checkers::Class;
 use crate::diagnosis::diagnose;
+use crate::hunt::DIAGNOSIS_RING;
 use crate::plan::{plan_of_seed, replay};
 use crate::reduce::{Budget, Shortened, Suspect, shorten};
 use crate::report::{FailureGroup, Story};
@@ -74,8 +76,18 @@ impl Teller<'_> {
         let args = self.args;
         let seed = group.seeds.first().copied().unwrap_or(self.campaign.first_seed);
         let reduces = !args.no_reduce && *key != GroupKey::NotDeterministic;
+        let whole = run_one(self.campaign, arena, seed, self.keep());
         let shortened = if reduces { self.shorten(arena, seed) } else { None };
-        let report = self.run_again(arena, seed, shortened.as_ref());
+        let small = shortened.and_then(|shortened| {
+            let plan = &shortened.reduced.plan;
+            let ran = replay(arena, plan, &self.campaign.system, self.keep()).ok()?;
+            // A small run that shows the failure as something else would tell another story.
+            (class(&ran.report) == class(&whole)).then_some((shortened, ran.report))
+        });
+        let (shortened, report) = match small {
+            Some((shortened, report)) => (Some(shortened), report),
+            None => (None, whole),
+        };
         let diagnosis = (!args.no_failure_diagnosis).then(|| diagnose(&report)).flatten();
         let mut story = Story::of(&report, diagnosis);
         // What a reduced plan leaves open may be drawn from another seed.
@@ -111,16 +123,16 @@ impl Teller<'_> {
         shorten(arena, plan?, &suspect, budget, &mut |_, _| {}).ok()
     }
 
-    fn run_again(&self, arena: &Arena, seed: u64, shortened: Option<&Shortened>) -> WorldReport {
-        let keep = match self.args.no_trace_on_failure {
+    fn keep(&self) -> Keep {
+        match self.args.no_trace_on_failure {
             true => Keep::Hash,
-            false => Keep::Ring { capacity: DEFAULT_RING_CAPACITY },
-        };
-        let small = shortened.and_then(|shortened| {
-            replay(arena, &shortened.reduced.plan, &self.campaign.system, keep).ok()
-        });
-        small.map_or_else(|| run_one(self.campaign, arena, seed, keep), |ran| ran.report)
+            false => Keep::Ring { capacity: DIAGNOSIS_RING },
+        }
     }
+}
+
+fn class(report: &WorldReport) -> Option<Class> {
+    diagnose(report).map(|diagnosis| diagnosis.class)
 }
 
 /// Keeps the small plan and returns where.
