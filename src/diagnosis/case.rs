@@ -86,9 +86,13 @@ impl<'a> Case<'a> {
         self.own().find(|row| row.kind == Kind::Request && is_root_write(&row.detail))
     }
 
-    /// Faults during the operation that left its outcome unknown, newest first.
+    /// What left the outcome of a request of the operation unknown, newest first: a fault, or
+    /// simply no answer in time.
     pub(super) fn doubts(&self) -> impl Iterator<Item = &'a Row> + use<'a> {
-        self.window().filter(|row| is_fault(row, &DOUBTS))
+        self.window().filter(|row| {
+            let unanswered = row.kind == Kind::Reply && row.b < 100;
+            unanswered || is_fault(row, &DOUBTS)
+        })
     }
 
     /// Answers of this status to the process in question, newest first.

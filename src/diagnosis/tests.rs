@@ -152,16 +152,19 @@ fn what_no_root_has_named_is_a_dirty_read() {
 
 #[test]
 fn wrong_content_from_work_that_a_crashed_process_left_is_wrong_recovery() {
-    let left = || {
-        Run::default()
-            .published("m/ckpt/02-new")
-            .answered("compactor-1", 200, "create m/ckpt/01-saved if-absent (9 B)")
-            .event("compactor-1", Kind::Crash, "")
-    };
-    let what = "root 9 folds into ckpt/02-new";
+    let left =
+        || {
+            Run::default()
+                .answered("compactor-1", 200, "create m/ckpt/01-saved if-absent (9 B)")
+                .event("compactor-1", Kind::Crash, "")
+        };
+    let what = "ckpt/02-new folds commits up to 9";
+    let written = "create m/ckpt/02-new if-absent (9 B)";
     let resumed = left().answered("compactor-1", 200, "get m/ckpt/01-saved");
+    let resumed = resumed.answered("compactor-1", 200, written);
     assert_eq!(resumed.class("compactor-1", Rule::FoldWhole, what), Class::WrongRecovery);
-    assert_eq!(left().class("compactor-1", Rule::FoldWhole, what), Class::HistoryGap);
+    let afresh = left().answered("compactor-1", 200, written);
+    assert_eq!(afresh.class("compactor-1", Rule::FoldWhole, what), Class::HistoryGap);
 }
 
 #[test]
