@@ -179,6 +179,10 @@ fn rarity(name: &str) -> Rarity {
         "commit.history_gone" => Rarity::Rare,
         // It takes a store that refuses one PUT until the deadline, in the middle of a fold.
         "fold.not_saved" => Rarity::Rare,
+        // It takes a transaction as large as a head, in one of the few worlds with a small head.
+        "commit.head_full" => Rarity::Rare,
+        // It takes a second compactor that is done before the first one has read a word.
+        "fold.outdated" => Rarity::Rare,
         // It takes an object that is collected while a session that lapsed is about to read it.
         "session.missing" => Rarity::Rare,
         // It takes a head that is nearly full and a batch that arrives just then.
