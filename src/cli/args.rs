@@ -247,6 +247,9 @@ pub struct ShowArgs {
     /// Leave out what comes after this event.
     #[arg(long, value_name = "EVENT")]
     pub until: Option<u64>,
+    /// Show the run as it is, without a smaller one that fails in the same way.
+    #[arg(long)]
+    pub no_reduce: bool,
     /// Keep at most so many events, the last ones.
     #[arg(long, value_name = "N", default_value_t = sim::trace::DEFAULT_RING_CAPACITY)]
     pub ring: usize,

@@ -63,7 +63,8 @@ pub(super) fn told(
         return Err(UsageError::NoSuchEvent { what, until, events: world.events });
     }
     // Of a part of a run there is no smaller form.
-    let small = args.until.is_none().then(|| small_run(&campaign, sound, args)).flatten();
+    let wanted = args.until.is_none() && !args.no_reduce;
+    let small = wanted.then(|| small_run(&campaign, sound, args)).flatten();
     let report = RunReport {
         version: env!("CARGO_PKG_VERSION"),
         system: chosen.system.name().to_owned(),

@@ -137,7 +137,7 @@ fn small() -> Vec<String> {
 }
 
 fn page(run: &[String]) -> String {
-    let output = tell("report", run, &[]);
+    let output = tell("report", run, &["--no-reduce"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     stdout(&output)
 }
