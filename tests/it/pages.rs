@@ -191,7 +191,7 @@ fn a_report_goes_into_a_file_whole_or_not_at_all() {
     let path = folder.path().join("1.html");
     let told = path.to_str().expect("a UTF-8 path");
     let run = small();
-    let output = tell("report", &run, &["-o", told]);
+    let output = tell("report", &run, &["--no-reduce", "-o", told]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert_eq!(stdout(&output), "", "all of it is in the file");
     let written = std::fs::read_to_string(&path).expect("it is there");
