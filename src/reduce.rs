@@ -1,7 +1,7 @@
 //! Reduction: from a failing plan to a small one that fails in the same way.
 //!
 //! It knows plans and verdicts, and nothing of the protocol. A candidate counts only if it fails
-//! with the same fingerprint ([`Failure`]: rule and place); one that passes, fails otherwise or
+//! with the same fingerprint ([`crate::plan::Failure`]: rule and place); one that passes, fails otherwise or
 //! runs into a limit never does. What is tried, in this order, again and again until nothing helps:
 //!
 //! 1. **cut**: what did not happen before the failure;
