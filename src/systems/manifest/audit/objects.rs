@@ -27,6 +27,8 @@ pub(super) struct Objects {
     /// Names that went out of use, with the last version of the root that named them.
     named_until: BTreeMap<String, u64>,
     pins: BTreeMap<String, LivePin>,
+    /// Pins whose PUT broke off, and when: nobody can read them, and their process tries again.
+    torn_pins: BTreeMap<String, u64>,
 }
 
 /// A pin that exists.
@@ -135,13 +137,17 @@ impl Objects {
     ) -> Result<(), Broken> {
         let Ok(pin) = Pin::decode(body) else {
             self.pins.remove(name);
+            self.torn_pins.insert(name.to_owned(), change.origin.at);
             return Ok(());
         };
         let at_ns = change.origin.at;
+        let life_ns = pin.ttl_ns / 10 * 9;
+        let torn_ns = self.torn_pins.remove(name);
         let guard = match self.pins.get(name) {
             // Its reader has given this name up by now, even if it never protected anything.
             Some(before) if at_ns > before.until_ns => Guard::Over,
             Some(before) => before.guard,
+            None if torn_ns.is_some_and(|torn_ns| at_ns > torn_ns + life_ns) => Guard::Over,
             None => Guard::Nothing,
         };
         let guard = match guard {
@@ -155,7 +161,7 @@ impl Objects {
         let (process, counter) = (change.origin.process, pin.counter);
         let (until_ns, given_up_ns) = match self.pins.get(name) {
             Some(before) if before.counter == counter => (before.until_ns, before.given_up_ns),
-            _ => (at_ns + pin.ttl_ns / 10 * 9, at_ns + pin.ttl_ns),
+            _ => (at_ns + life_ns, at_ns + pin.ttl_ns),
         };
         let live = LivePin { guard, until_ns, given_up_ns, counter, process };
         let before = self.pins.insert(name.to_owned(), live);
@@ -174,6 +180,7 @@ impl Objects {
     }
 
     fn unpinned(&mut self, name: &str, change: &Applied<'_>) -> Result<(), Broken> {
+        self.torn_pins.remove(name);
         let Some(live) = self.pins.remove(name) else {
             return Ok(());
         };
