@@ -15,7 +15,7 @@ use crate::systems::manifest::decode::folded::{Checkpoint, Merged};
 use crate::systems::manifest::decode::{CheckpointRef, SegmentRef};
 use crate::workload::{KeyId, KeyRange, ValueId};
 
-/// The judge of what one root folds.
+/// The judge of what is folded.
 pub(super) struct Folds<'a> {
     pub(super) history: &'a Past,
     pub(super) judge: &'a Judge,
@@ -41,11 +41,11 @@ impl Folds<'_> {
     pub(super) fn written(&self, path: &str, body: &Bytes) -> Result<(), Broken> {
         let damaged = |problem| wrong(path, problem);
         if let Some(said) = CheckpointRef::said_by(body) {
-            let checkpoint = Checkpoint::decode(body, &said).map_err(damaged)?;
+            let checkpoint = Checkpoint::decode(body).map_err(damaged)?;
             return self.checkpoint(path, &said, &checkpoint);
         }
         if let Some(said) = SegmentRef::said_by_merged(body) {
-            let merged = Merged::decode(body, &said).map_err(damaged)?;
+            let merged = Merged::decode(body).map_err(damaged)?;
             return self.merged(path, &said, &merged);
         }
         Ok(())
