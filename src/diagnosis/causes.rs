@@ -75,20 +75,20 @@ const OLD_READ: &[Candidate] = &[
 
 const DIRTY_READ: &[Candidate] = &[
     ("one transaction was split over several publications", Some(several_puts)),
-    ("a reader looked beyond what the root names", Some(unpublished_read)),
+    ("a reader looked beyond what the root names", Some(|case| case.read_unpublished())),
     ("objects were published before they were complete", Some(published_in_flight)),
     ("a replay stopped in the middle of a commit", Some(own_crash)),
 ];
 
 const TORN_RECORD: &[Candidate] = &[
-    ("a short or damaged body was decoded as far as it goes", Some(damaged_body)),
-    ("a torn PUT was read as if it were whole", Some(torn_put)),
-    ("length or hash of the body is not checked", Some(damaged_body)),
+    ("a short or damaged body was decoded as far as it goes", Some(|case| case.accepted_damage())),
+    ("a torn PUT was read as if it were whole", Some(|case| case.accepted_torn())),
+    ("length or hash of the body is not checked", Some(|case| case.accepted_damage())),
     ("an empty object was taken as valid", None),
 ];
 
 const HISTORY_GAP: &[Candidate] = &[
-    ("a missing object was skipped", Some(missing_object)),
+    ("a missing object was skipped", Some(|case| case.missed_object())),
     ("a slower process published older content over newer", Some(own_stall)),
     ("what was folded and what the root then says was folded differ", Some(root_moved_meanwhile)),
     ("a checkpoint or segment replaced records that it does not hold", Some(new_object_published)),
@@ -121,10 +121,10 @@ const SPLIT_BRAIN: &[Candidate] = &[
 ];
 
 const WRONG_RECOVERY: &[Candidate] = &[
-    ("a job that was resumed went on from the wrong place", Some(work_taken_up)),
-    ("unpublished work was taken for published", Some(unpublished_read)),
+    ("a job that was resumed went on from the wrong place", Some(|case| case.work_taken_up())),
+    ("unpublished work was taken for published", Some(|case| case.read_unpublished())),
     ("cleaning up at the start acted on an old view", Some(own_crash)),
-    ("a missing object was read as one that never existed", Some(missing_object)),
+    ("a missing object was read as one that never existed", Some(|case| case.missed_object())),
     ("an object in use was written again", Some(written_again)),
 ];
 
@@ -135,7 +135,10 @@ const STUCK_PROGRESS: &[Candidate] = &[
     ),
     ("somebody waits for a process that is gone", Some(any_crash)),
     ("every attempt is overtaken by another process", Some(put_after_conflict)),
-    ("the holder of a pin or a role is waited for, and it is dead", Some(pin_of_the_dead)),
+    (
+        "the holder of a pin or a role is waited for, and it is dead",
+        Some(|case| case.waits_for_the_dead()),
+    ),
     ("a waiter is not woken", None),
     ("\"try again\" was read as \"exists\"", Some(asked_to_try_again)),
 ];
@@ -144,7 +147,7 @@ const ORPHAN_LEAK: &[Candidate] = &[
     ("what a process leaves behind when it crashes is never looked for", Some(creator_crashed)),
     ("what a lost race leaves behind is never looked for", Some(creator_lost_a_race)),
     ("a class of names is never listed", Some(never_listed)),
-    ("the holder of a pin is waited for, and it is dead", Some(pin_of_the_dead)),
+    ("the holder of a pin is waited for, and it is dead", Some(|case| case.waits_for_the_dead())),
     ("an error of a deletion was ignored", Some(deletion_failed)),
     ("a name was forgotten before its object was gone", None),
 ];
@@ -282,10 +285,6 @@ fn several_puts(case: &Case<'_>) -> Option<Proof> {
     (!puts.is_empty() && case.broke(&[Rule::CommitWhole])).then_some(puts)
 }
 
-fn unpublished_read(case: &Case<'_>) -> Option<Proof> {
-    case.read_unpublished()
-}
-
 /// A root names an object whose own PUT was not answered yet.
 fn published_in_flight(case: &Case<'_>) -> Option<Proof> {
     let object = case.objects().into_iter().next()?;
@@ -295,18 +294,6 @@ fn published_in_flight(case: &Case<'_>) -> Option<Proof> {
     let answered =
         case.rows.iter().any(|row| row.kind == Kind::Reply && row.a == put.a && row.b == 200);
     (!answered && case.broke(&[Rule::ReferencesExist])).then(|| vec![put.event])
-}
-
-fn damaged_body(case: &Case<'_>) -> Option<Proof> {
-    case.accepted_damage()
-}
-
-fn torn_put(case: &Case<'_>) -> Option<Proof> {
-    case.accepted_torn()
-}
-
-fn missing_object(case: &Case<'_>) -> Option<Proof> {
-    case.missed_object()
 }
 
 /// Others published roots between the reading and the publishing of the process in question.
@@ -408,10 +395,6 @@ fn clock_differs(case: &Case<'_>) -> Option<Proof> {
     case.broke(&[Rule::PinsHold]).then(|| vec![step.event])
 }
 
-fn work_taken_up(case: &Case<'_>) -> Option<Proof> {
-    case.work_taken_up()
-}
-
 fn written_again(case: &Case<'_>) -> Option<Proof> {
     case.broke(&[Rule::ObjectsKept]).then(|| case.finding.evidence.clone())
 }
@@ -464,10 +447,6 @@ fn never_listed(case: &Case<'_>) -> Option<Proof> {
             && row.event > made.event
     });
     (!listed).then(|| vec![made.event, case.finding.event])
-}
-
-fn pin_of_the_dead(case: &Case<'_>) -> Option<Proof> {
-    case.waits_for_the_dead()
 }
 
 fn deletion_failed(case: &Case<'_>) -> Option<Proof> {

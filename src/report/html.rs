@@ -26,8 +26,10 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
+use std::fmt::Display;
+
 use super::names::ShortNames;
-use super::run::{Run, RunReport};
+use super::run::{Band, BandKind, Run, RunReport};
 use super::{Story, grouped};
 use markup::Markup;
 
@@ -312,6 +314,29 @@ fn links(view: &View<'_>, events: &[u64], page: &mut Markup) {
         view.reference(*event, page);
         page.text(" ");
     }
+}
+
+/// A spell as a rectangle at `x`, `y`, so wide and so high, that says what it is.
+fn spell(band: &Band, [x, y, width, height]: [&dyn Display; 4], page: &mut Markup) {
+    let class = match band.kind {
+        BandKind::Down => "band down",
+        BandKind::Stalled => "band stalled",
+        BandKind::CutOff => "band cut-off",
+        BandKind::Outage => "band outage",
+    };
+    page.open(
+        "rect",
+        &[
+            ("class", class),
+            ("x", &x.to_string()),
+            ("y", &y.to_string()),
+            ("width", &width.to_string()),
+            ("height", &height.to_string()),
+        ],
+    );
+    let who = band.process.as_deref().unwrap_or("store");
+    page.leaf("title", &[], &format!("{who}: {}, {}", band.kind.name(), band.what));
+    page.close("rect");
 }
 
 /// Microseconds as milliseconds with three decimals.

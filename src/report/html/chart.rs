@@ -3,7 +3,7 @@
 use super::markup::Markup;
 use super::{View, milliseconds};
 use crate::report::grouped;
-use crate::report::run::{Band, BandKind, Pace, Slice};
+use crate::report::run::{Band, Pace, Slice};
 
 const WIDTH: u64 = 900;
 const HEIGHT: u64 = 140;
@@ -105,25 +105,7 @@ fn spell(view: &View<'_>, band: &Band, page: &mut Markup) {
         LEFT + (passed * u128::from(WIDTH) / span) as u64
     };
     let (from, to) = (x_of(Some(band.from)), x_of(band.to));
-    let class = match band.kind {
-        BandKind::Down => "band down",
-        BandKind::Stalled => "band stalled",
-        BandKind::CutOff => "band cut-off",
-        BandKind::Outage => "band outage",
-    };
-    page.open(
-        "rect",
-        &[
-            ("class", class),
-            ("x", &from.to_string()),
-            ("y", "10"),
-            ("width", &(to - from).max(3).to_string()),
-            ("height", &HEIGHT.to_string()),
-        ],
-    );
-    let who = band.process.as_deref().unwrap_or("store");
-    page.leaf("title", &[], &format!("{who}: {}, {}", band.kind.name(), band.what));
-    page.close("rect");
+    super::spell(band, [&from, &10, &(to - from).max(3), &HEIGHT], page);
 }
 
 fn latencies(pace: &Pace, page: &mut Markup) {

@@ -15,10 +15,10 @@ use sim::trace::{Kind, Row};
 use super::arrows::markers;
 use super::layout::{FULL, Layout, Stretch};
 use super::markup::Markup;
-use super::{COLOURS, View, milliseconds};
+use super::{COLOURS, View, milliseconds, spell};
 use crate::report::grouped;
 use crate::report::names::{ShortNames, clipped};
-use crate::report::run::{Band, BandKind};
+use crate::report::run::Band;
 use crate::report::story::row_text;
 
 /// Room for the chances at the left edge.
@@ -234,25 +234,7 @@ impl<'a> Picture<'a> {
         let place = |event| self.view.run.place_of(event).map(|place| self.layout.y[place]);
         let Some(from) = place(band.from) else { return };
         let to = band.to.map_or(Some(self.layout.height), place).unwrap_or(self.layout.height);
-        let class = match band.kind {
-            BandKind::Down => "band down",
-            BandKind::Stalled => "band stalled",
-            BandKind::CutOff => "band cut-off",
-            BandKind::Outage => "band outage",
-        };
-        page.open(
-            "rect",
-            &[
-                ("class", class),
-                ("x", &(x - 9).to_string()),
-                ("y", &(from - 4).to_string()),
-                ("width", "18"),
-                ("height", &(to - from + 8).to_string()),
-            ],
-        );
-        let who = band.process.as_deref().unwrap_or("store");
-        page.leaf("title", &[], &format!("{who}: {}, {}", band.kind.name(), band.what));
-        page.close("rect");
+        spell(band, [&(x - 9), &(from - 4), &18, &(to - from + 8)], page);
     }
 
     /// Long pauses: the lifelines are broken there.
