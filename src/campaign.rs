@@ -61,6 +61,18 @@ pub enum GroupKey {
 }
 
 impl GroupKey {
+    /// The group of a run that ended like this; `None` if it passed.
+    #[must_use]
+    pub fn of(verdict: &Verdict) -> Option<GroupKey> {
+        match verdict {
+            Verdict::Pass => None,
+            Verdict::Broken(finding) | Verdict::Stuck(finding) => {
+                Some(GroupKey::Rule(finding.rule))
+            }
+            Verdict::Panicked { message, .. } => Some(GroupKey::Panic(message.clone())),
+        }
+    }
+
     /// The class of failure; panics and differing runs are outside the classes of the protocol.
     #[must_use]
     pub fn class(&self) -> Option<Class> {
@@ -164,12 +176,9 @@ impl Summary {
         let mixed =
             (report.fingerprint ^ report.seed.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         self.fingerprint = self.fingerprint.wrapping_add(mixed ^ (mixed >> 29));
-        let key = match &report.verdict {
-            Verdict::Pass => return,
-            Verdict::Broken(finding) | Verdict::Stuck(finding) => GroupKey::Rule(finding.rule),
-            Verdict::Panicked { message, .. } => GroupKey::Panic(message.clone()),
-        };
-        self.add_failure(key, report.seed);
+        if let Some(key) = GroupKey::of(&report.verdict) {
+            self.add_failure(key, report.seed);
+        }
     }
 
     fn add_failure(&mut self, key: GroupKey, seed: u64) {

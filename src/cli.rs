@@ -34,6 +34,7 @@ mod report;
 mod run;
 pub mod verify;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -41,7 +42,7 @@ use clap::Parser;
 
 use crate::system::SystemUnderTest;
 
-pub use args::{Cli, RunArgs, Verb, WorldArgs};
+pub use args::{CampaignArgs, Cli, RunArgs, Verb, WorldArgs};
 pub use failure::{Exit, UsageError};
 pub use plans::Source;
 
@@ -71,6 +72,11 @@ pub fn main(systems: &[Arc<dyn SystemUnderTest>]) -> ExitCode {
             Exit::Usage.into()
         }
     }
+}
+
+/// Prints to standard output. Who closes the pipe early has seen enough.
+fn say(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 /// Turns the steps that systems log into steps of the engine, for the whole process.

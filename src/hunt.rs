@@ -5,8 +5,6 @@
 //! starts give the distribution that a user meets, who has no reason to begin at seed 1.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use cpu_time::ThreadTime;
@@ -19,6 +17,7 @@ use crate::panics;
 use crate::strategy::Strategy;
 use crate::swarm::SwarmOptions;
 use crate::system::SystemUnderTest;
+use crate::workers;
 use crate::world::{Arena, Verdict};
 
 /// Events of a failing run that its diagnosis may look at.
@@ -105,22 +104,5 @@ impl Hunt {
 /// If a worker thread dies; panics of the system under test are caught and are findings.
 pub fn run(hunts: &[Hunt], workers: usize, done: &(dyn Fn(usize) + Sync)) -> Vec<Outcome> {
     panics::install();
-    let (next, over) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let outcomes: Mutex<Vec<Option<Outcome>>> = Mutex::new(vec![None; hunts.len()]);
-    std::thread::scope(|scope| {
-        for _ in 0..workers.max(1) {
-            scope.spawn(|| {
-                let arena = Arena::new();
-                loop {
-                    let place = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(hunt) = hunts.get(place) else { return };
-                    let outcome = hunt.run(&arena);
-                    outcomes.lock().unwrap_or_else(PoisonError::into_inner)[place] = Some(outcome);
-                    done(over.fetch_add(1, Ordering::Relaxed) + 1);
-                }
-            });
-        }
-    });
-    let outcomes = outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
-    outcomes.into_iter().map(|outcome| outcome.expect("every hunt has ended")).collect()
+    workers::map(hunts, workers, |arena, hunt| hunt.run(arena), done)
 }

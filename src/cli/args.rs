@@ -10,6 +10,8 @@ use sim_storage::profile::Profile;
 
 use super::failure::UsageError;
 use super::plans::Source;
+use super::reduce::TRIES;
+use crate::campaign::{Campaign, Determinism};
 use crate::strategy::Strategy;
 use crate::swarm::{Faults, Judging, SwarmOptions, Workloads};
 use crate::system::SystemUnderTest;
@@ -159,9 +161,9 @@ impl StrategyArg {
     }
 }
 
-/// Flags of `vopr run`.
+/// Which seeds are run, and on what.
 #[derive(Clone, Debug, Args)]
-pub struct RunArgs {
+pub struct CampaignArgs {
     /// First seed.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
@@ -174,6 +176,48 @@ pub struct RunArgs {
     /// What worlds are like.
     #[command(flatten)]
     pub world: WorldArgs,
+}
+
+impl CampaignArgs {
+    /// Looks up what was given by name, and makes the campaign.
+    pub(super) fn choose(
+        &self,
+        systems: &[Arc<dyn SystemUnderTest>],
+        determinism: Determinism,
+    ) -> Result<(Chosen, Campaign), UsageError> {
+        let chosen = self.world.choose(systems)?;
+        let (seed, iterations) = (self.seed, self.iterations.get());
+        if seed.checked_add(iterations - 1).is_none() {
+            return Err(UsageError::SeedOutOfRange { seed, iterations });
+        }
+        let campaign = Campaign {
+            first_seed: seed,
+            iterations,
+            system: Arc::clone(&chosen.system),
+            swarm: chosen.swarm.clone(),
+            determinism,
+        };
+        Ok((chosen, campaign))
+    }
+
+    /// How many threads run worlds.
+    pub(super) fn workers(&self) -> usize {
+        workers(self.workers)
+    }
+}
+
+/// So many workers, or as many as there are processors.
+pub(super) fn workers(wanted: Option<NonZeroUsize>) -> usize {
+    let workers = wanted.or_else(|| std::thread::available_parallelism().ok());
+    workers.map_or(1, NonZeroUsize::get)
+}
+
+/// Flags of `vopr run`.
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    /// Which seeds are run, and on what.
+    #[command(flatten)]
+    pub campaign: CampaignArgs,
     /// Run each seed twice and compare.
     #[arg(long)]
     pub check_determinism: bool,
@@ -196,7 +240,7 @@ pub struct RunArgs {
     #[arg(long)]
     pub no_reduce: bool,
     /// Candidates that are tried to make a failing run small, for each group of failures.
-    #[arg(long, value_name = "N", default_value_t = 2000)]
+    #[arg(long, value_name = "N", default_value_t = TRIES)]
     pub reduce_tries: u32,
     /// Keep the small plan of each group in this directory, as CLASS-SEED.json. Without it nothing
     /// is written.

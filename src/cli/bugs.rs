@@ -8,8 +8,10 @@ use std::sync::Arc;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::args::WorldArgs;
+use super::args::{WorldArgs, workers};
 use super::failure::{Exit, UsageError};
+use super::say;
+use crate::files::write_whole;
 use crate::hunt::{self, Hunt};
 use crate::report::{Alone, BugRecord, TrackRecord};
 use crate::strategy::Strategy;
@@ -84,9 +86,8 @@ pub(super) fn run(
             }));
         }
     }
-    let workers = args.workers.or_else(|| std::thread::available_parallelism().ok());
     let bar = progress_bar(hunts.len() as u64);
-    let outcomes = hunt::run(&hunts, workers.map_or(1, NonZeroUsize::get), &|done| {
+    let outcomes = hunt::run(&hunts, workers(args.workers), &|done| {
         bar.set_position(done as u64);
     });
     bar.finish_and_clear();
@@ -146,18 +147,13 @@ fn progress_bar(hunts: u64) -> ProgressBar {
 fn tell(args: &BugsArgs, record: &TrackRecord) -> Result<(), UsageError> {
     if let Some(path) = &args.markdown {
         let failed = |source| UsageError::Page { path: path.display().to_string(), source };
-        let beside = path.with_extension("md.tmp");
-        let written = std::fs::File::create(&beside).and_then(|mut file| {
-            file.write_all(record.to_markdown().as_bytes())?;
-            file.sync_all()
-        });
-        written.and_then(|()| std::fs::rename(&beside, path)).map_err(failed)?;
+        write_whole(path, |file| file.write_all(record.to_markdown().as_bytes()))
+            .map_err(failed)?;
     }
     let text = match args.json {
         true => crate::report::json_of(record),
         false => record.to_text(),
     };
-    // Who closes the pipe early has seen enough.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    say(&text);
     Ok(())
 }

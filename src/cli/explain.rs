@@ -1,11 +1,11 @@
 //! `vopr explain SEED`: the story of a failure in lanes.
 
-use std::io::Write as _;
 use std::sync::Arc;
 
 use super::args::ExplainArgs;
 use super::failure::{Exit, UsageError};
 use super::report::told;
+use super::say;
 use crate::report::{json_of, to_lanes};
 use crate::system::SystemUnderTest;
 
@@ -24,7 +24,6 @@ pub(super) fn run(
             json_of(&report)
         }
     };
-    // Who closes the pipe early has seen enough.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    say(&text);
     Ok(exit)
 }

@@ -6,6 +6,7 @@ use crate::campaign::GroupKey;
 use crate::checkers::Rule;
 use crate::plan::Failure;
 use crate::system::SystemUnderTest;
+use crate::world::Verdict;
 
 /// Exit codes. Scripts rely on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,6 +43,12 @@ impl Exit {
             GroupKey::Panic(_) => Exit::Panic,
             GroupKey::NotDeterministic => Exit::NotDeterministic,
         }
+    }
+
+    /// The exit code for one run that ended like this.
+    #[must_use]
+    pub fn of_verdict(verdict: &Verdict) -> Exit {
+        GroupKey::of(verdict).as_ref().map_or(Exit::Pass, Exit::of)
     }
 
     /// The exit code for a run of a plan that failed like this.

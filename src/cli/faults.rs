@@ -13,7 +13,6 @@
 //! because of it.
 
 use std::io::{self, Write};
-use std::num::{NonZeroU64, NonZeroUsize};
 use std::sync::Arc;
 use std::thread;
 
@@ -21,7 +20,7 @@ use clap::Args;
 use sim::trace::Keep;
 use sim_storage::fault::FaultKind;
 
-use super::args::WorldArgs;
+use super::args::CampaignArgs;
 use super::failure::{Exit, UsageError};
 use crate::campaign::{Campaign, Determinism, run_one};
 use crate::swarm::{SwarmOptions, out_of_reach};
@@ -31,18 +30,9 @@ use crate::world::{Arena, WorldReport};
 /// Flags of `vopr faults`.
 #[derive(Clone, Debug, Args)]
 pub struct FaultsArgs {
-    /// First seed.
-    #[arg(long, default_value_t = 1)]
-    pub seed: u64,
-    /// Number of seeds.
-    #[arg(short = 'n', long, value_name = "N", default_value = "1000")]
-    pub iterations: NonZeroU64,
-    /// Threads that run worlds; by default one for each processor. The result does not depend on it.
-    #[arg(long, value_name = "N")]
-    pub workers: Option<NonZeroUsize>,
-    /// What worlds are like.
+    /// Which seeds are run, and on what.
     #[command(flatten)]
-    pub world: WorldArgs,
+    pub campaign: CampaignArgs,
 }
 
 /// What was seen of one kind over all seeds.
@@ -157,26 +147,15 @@ pub(super) fn run(
     args: &FaultsArgs,
     systems: &[Arc<dyn SystemUnderTest>],
 ) -> Result<Exit, UsageError> {
-    let chosen = args.world.choose(systems)?;
-    let iterations = args.iterations.get();
-    let Some(last) = args.seed.checked_add(iterations - 1) else {
-        return Err(UsageError::SeedOutOfRange { seed: args.seed, iterations });
-    };
-    let campaign = Campaign {
-        first_seed: args.seed,
-        iterations,
-        system: Arc::clone(&chosen.system),
-        swarm: chosen.swarm,
-        determinism: Determinism::Assumed,
-    };
-    let workers = args.workers.or_else(|| thread::available_parallelism().ok());
-    let survey = survey(&campaign, workers.map_or(1, NonZeroUsize::get));
+    let (chosen, campaign) = args.campaign.choose(systems, Determinism::Assumed)?;
+    let survey = survey(&campaign, args.campaign.workers());
     let mut out = std::io::stdout().lock();
     // Who closes the pipe early has seen enough.
     let _ = writeln!(
         out,
-        "seeds {}..{last}   profile {}   store {}   system {}\n",
-        args.seed,
+        "seeds {}..{}   profile {}   store {}   system {}\n",
+        campaign.first_seed,
+        campaign.first_seed + (campaign.iterations - 1),
         chosen.profile,
         chosen.store,
         chosen.system.name()

@@ -8,14 +8,17 @@ use std::time::Duration;
 use clap::Args;
 use sim::trace::Keep;
 
-use super::args::WorldArgs;
+use super::args::{Chosen, WorldArgs};
 use super::failure::{Exit, UsageError};
 use super::plans::{self, Source};
-use crate::plan::{Failure, Plan, plan_of_seed};
+use super::say;
+use crate::checkers::Class;
+use crate::diagnosis::diagnose;
+use crate::plan::{Failure, Plan, plan_of_seed, replay};
 use crate::reduce::{Budget, End, Irreducible, Shortened, Suspect, shorten};
 use crate::report::ReducedLine;
 use crate::system::SystemUnderTest;
-use crate::world::Arena;
+use crate::world::{Arena, WorldReport};
 
 /// Flags of `vopr reduce`.
 #[derive(Clone, Debug, Args)]
@@ -84,11 +87,42 @@ pub(super) fn run(
         }
         None => {
             eprintln!("{what}: {}\n  {line}", shortened.before.failure);
-            // Who closes the pipe early has seen enough.
-            let _ = std::io::stdout().write_all(plan.to_json().as_bytes());
+            say(&plan.to_json());
         }
     }
     Ok(Exit::Pass)
+}
+
+/// Candidates for the small form of a run, unless somebody says how many.
+pub(super) const TRIES: u32 = 2_000;
+
+/// Events of all these candidates together: a few seconds.
+const EVENTS_MAX: u64 = 5_000_000;
+
+/// Runs a seed. If it fails and there are tries, the second is the run of a small plan that fails in
+/// the same way. `keep` is how much of both traces is kept.
+pub(super) fn whole_and_small(
+    arena: &Arena,
+    seed: u64,
+    (chosen, bug): (&Chosen, Option<&str>),
+    tries: Option<u32>,
+    keep: Keep,
+) -> (WorldReport, Option<(Shortened, WorldReport)>) {
+    let Chosen { system, sound, swarm, .. } = chosen;
+    let (whole, plan) = plan_of_seed(arena, seed, system, bug, swarm, keep);
+    let small = tries.zip(plan).and_then(|(tries, plan)| {
+        let suspect = Suspect { system: system.clone(), sound: sound.clone() };
+        let budget = Budget { tries, events: EVENTS_MAX, cpu: None };
+        let shortened = shorten(arena, plan, &suspect, budget, &mut |_, _| {}).ok()?;
+        let ran = replay(arena, &shortened.reduced.plan, system, keep).ok()?;
+        // A small run that shows the failure as something else would tell another story.
+        (class(&ran.report) == class(&whole)).then_some((shortened, ran.report))
+    });
+    (whole, small)
+}
+
+fn class(report: &WorldReport) -> Option<Class> {
+    diagnose(report).map(|diagnosis| diagnosis.class)
 }
 
 /// The plan, saying where it comes from.

@@ -7,7 +7,7 @@ use sim::trace::{Filter, Keep, Row, to_json, to_ndjson};
 use super::args::{FormatArg, ReplayArgs};
 use super::failure::{Exit, UsageError};
 use super::plans::{self, Source};
-use crate::campaign::{Campaign, Determinism, GroupKey, run_one};
+use crate::campaign::{Campaign, Determinism, run_one};
 use crate::diagnosis::diagnose;
 use crate::plan;
 use crate::report::row_text;
@@ -54,13 +54,7 @@ pub(super) fn replay(
         FormatArg::Ndjson => to_ndjson(&rows, out),
         FormatArg::Text => print_text(&what, &report, &rows, out),
     };
-    Ok(match &report.verdict {
-        Verdict::Pass => Exit::Pass,
-        Verdict::Broken(finding) | Verdict::Stuck(finding) => {
-            Exit::of(&GroupKey::Rule(finding.rule))
-        }
-        Verdict::Panicked { .. } => Exit::Panic,
-    })
+    Ok(Exit::of_verdict(&report.verdict))
 }
 
 fn of_seed(

@@ -3,20 +3,22 @@
 mod failures;
 
 use std::io::Write as _;
-use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use sim::trace::{Keep, to_ndjson};
 
 use super::args::{Chosen, RunArgs};
 use super::failure::{Exit, UsageError};
+use super::marks::mark_lines;
 use super::progress::Progress;
+use super::say;
 use crate::campaign::{self, Campaign, Determinism, Summary, Watch};
+use crate::files::write_whole;
 use crate::report::{
     Checks, Largest, Marks, Report, Search, Searched, Share, Work, to_json, to_text,
 };
-use crate::system::{Rarity, SystemUnderTest};
+use crate::system::SystemUnderTest;
 use crate::world::{Verdict, WorldReport};
 
 /// Runs the campaign that the flags describe.
@@ -24,31 +26,19 @@ pub(super) fn run(
     args: &RunArgs,
     systems: &[Arc<dyn SystemUnderTest>],
 ) -> Result<Exit, UsageError> {
-    let chosen = args.world.choose(systems)?;
-    let iterations = args.iterations.get();
-    if args.seed.checked_add(iterations - 1).is_none() {
-        return Err(UsageError::SeedOutOfRange { seed: args.seed, iterations });
-    }
-    let campaign = Campaign {
-        first_seed: args.seed,
-        iterations,
-        system: Arc::clone(&chosen.system),
-        swarm: chosen.swarm.clone(),
-        determinism: if args.check_determinism {
-            Determinism::Checked
-        } else {
-            Determinism::Assumed
-        },
+    let determinism = match args.check_determinism {
+        true => Determinism::Checked,
+        false => Determinism::Assumed,
     };
-    let workers = args.workers.or_else(|| std::thread::available_parallelism().ok());
-    let workers = workers.map_or(1, NonZeroUsize::get);
+    let (chosen, campaign) = args.campaign.choose(systems, determinism)?;
+    let workers = args.campaign.workers();
     if args.enable_trace {
         let path = &args.trace_dir;
         std::fs::create_dir_all(path)
             .map_err(|source| UsageError::Output { path: path.display().to_string(), source })?;
     }
     let watch = Watcher {
-        progress: Progress::new(iterations),
+        progress: Progress::new(campaign.iterations),
         trace_dir: args.enable_trace.then(|| args.trace_dir.clone()),
         lines: args.verbose.then(Mutex::default),
         failed_write: Mutex::default(),
@@ -61,8 +51,7 @@ pub(super) fn run(
     }
     let report = report(args, &campaign, &chosen, &summary, workers)?;
     let text = if args.json { to_json(&report) } else { to_text(&report) };
-    // Who closes the pipe early has seen enough.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    say(&text);
     let exit = Exit::of_all(summary.failures.keys());
     let unreached = args.require_marks && !report.marks.never.is_empty();
     Ok(if exit == Exit::Pass && unreached { Exit::MarkNotReached } else { exit })
@@ -112,7 +101,7 @@ impl Watch for Watcher {
         }
         if let Some(dir) = &self.trace_dir {
             let path = dir.join(format!("{}.ndjson", report.seed));
-            if let Err(error) = write_trace(&path, report)
+            if let Err(error) = write_whole(&path, |file| to_ndjson(&report.trace, file))
                 && let Ok(mut slot) = self.failed_write.lock()
             {
                 slot.get_or_insert((path, error));
@@ -141,15 +130,6 @@ fn verbose_line(report: &WorldReport) -> String {
     )
 }
 
-/// Writes beside and renames, so that no reader ever meets half a trace.
-fn write_trace(path: &Path, report: &WorldReport) -> std::io::Result<()> {
-    let beside = path.with_extension("ndjson.tmp");
-    let mut file = std::io::BufWriter::new(std::fs::File::create(&beside)?);
-    to_ndjson(&report.trace, &mut file)?;
-    file.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
-    std::fs::rename(&beside, path)
-}
-
 fn report(
     args: &RunArgs,
     campaign: &Campaign,
@@ -165,7 +145,7 @@ fn report(
     Ok(Report {
         version: env!("CARGO_PKG_VERSION"),
         system: chosen.system.name().to_owned(),
-        bug: args.world.bug.clone(),
+        bug: args.campaign.world.bug.clone(),
         profile: chosen.profile.to_owned(),
         store: chosen.store.clone(),
         first_seed: campaign.first_seed,
@@ -228,17 +208,12 @@ fn faults(summary: &Summary) -> Vec<Share> {
 
 fn marks(system: &dyn SystemUnderTest, summary: &Summary) -> Marks {
     let mut marks = Marks::default();
-    for mark in system.marks() {
-        if mark.rarity == Rarity::PlantedOnly {
-            continue;
-        }
+    for mark in mark_lines(system, summary) {
         marks.total += 1;
-        if summary.reached.contains_key(mark.name) {
-            marks.reached += 1;
-        } else if mark.rarity == Rarity::Rare {
-            marks.never_rare.push(mark.name.to_owned());
-        } else {
-            marks.never.push(mark.name.to_owned());
+        match (mark.seeds > 0, mark.rare) {
+            (true, _) => marks.reached += 1,
+            (false, true) => marks.never_rare.push(mark.name),
+            (false, false) => marks.never.push(mark.name),
         }
     }
     marks

@@ -1,7 +1,6 @@
 //! Plans as files: JSON with one operation, blow or request on a line.
 //!
-//! A file is written beside its place, synchronised and renamed, so that nobody ever meets half of
-//! one. A file that is read is bounded before it is parsed.
+//! A file that is read is bounded before it is parsed.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -11,6 +10,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{FORMAT, Flaw, Plan};
+use crate::files::write_whole;
 
 /// The largest file that is read, in bytes.
 pub const FILE_BYTES_MAX: u64 = 16 << 20;
@@ -82,16 +82,7 @@ impl Plan {
     /// # Errors
     /// If it cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), PlanError> {
-        let beside = path.with_extension("json.tmp");
-        let written = File::create(&beside).and_then(|mut file| {
-            file.write_all(self.to_json().as_bytes())?;
-            file.sync_all()
-        });
-        written.and_then(|()| std::fs::rename(&beside, path)).inspect_err(|_| {
-            // What is left of an attempt is of no use to anybody.
-            let _ = std::fs::remove_file(&beside);
-        })?;
-        Ok(())
+        Ok(write_whole(path, |file| file.write_all(self.to_json().as_bytes()))?)
     }
 
     /// The plan as JSON that people can read and compare.

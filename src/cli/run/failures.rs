@@ -1,25 +1,19 @@
 //! The failures of a campaign, each group told as one story: of its smallest seed, made small.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use sim::trace::Keep;
 
 use super::super::args::{Chosen, RunArgs};
 use super::super::failure::UsageError;
-use super::super::reduce::{noted, reduced_line};
-use crate::campaign::{Campaign, Group, GroupKey, Summary, run_one};
-use crate::checkers::Class;
+use super::super::reduce::{noted, reduced_line, whole_and_small};
+use crate::campaign::{Campaign, Group, GroupKey, Summary};
 use crate::diagnosis::diagnose;
 use crate::hunt::DIAGNOSIS_RING;
-use crate::plan::{plan_of_seed, replay};
-use crate::reduce::{Budget, Shortened, Suspect, shorten};
+use crate::reduce::Shortened;
 use crate::report::{FailureGroup, Story};
-use crate::world::{Arena, WorldReport};
-
-/// Events of all candidates of a group together: a few seconds.
-const EVENTS_MAX: u64 = 5_000_000;
+use crate::workers;
+use crate::world::Arena;
 
 /// Everything that the stories of a campaign need.
 struct Teller<'a> {
@@ -47,23 +41,8 @@ pub(super) fn tell_all(
     }
     let teller = Teller { args, campaign, chosen };
     let groups: Vec<_> = summary.failures.iter().collect();
-    let next = AtomicUsize::new(0);
-    let told: Mutex<Vec<Option<Result<FailureGroup, UsageError>>>> =
-        Mutex::new(groups.iter().map(|_| None).collect());
-    std::thread::scope(|scope| {
-        for _ in 0..workers.min(groups.len()) {
-            scope.spawn(|| {
-                let arena = Arena::new();
-                loop {
-                    let place = next.fetch_add(1, Ordering::Relaxed);
-                    let Some((key, group)) = groups.get(place) else { return };
-                    let story = teller.tell(&arena, key, group);
-                    told.lock().unwrap_or_else(PoisonError::into_inner)[place] = Some(story);
-                }
-            });
-        }
-    });
-    told.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().flatten().collect()
+    let tell = |arena: &Arena, (key, group): &(&GroupKey, &Group)| teller.tell(arena, key, group);
+    workers::map(&groups, workers, tell, |_| {}).into_iter().collect()
 }
 
 impl Teller<'_> {
@@ -76,17 +55,11 @@ impl Teller<'_> {
         let args = self.args;
         let seed = group.seeds.first().copied().unwrap_or(self.campaign.first_seed);
         let reduces = !args.no_reduce && *key != GroupKey::NotDeterministic;
-        let whole = run_one(self.campaign, arena, seed, self.keep());
-        let shortened = if reduces { self.shorten(arena, seed) } else { None };
-        let small = shortened.and_then(|shortened| {
-            let plan = &shortened.reduced.plan;
-            let ran = replay(arena, plan, &self.campaign.system, self.keep()).ok()?;
-            // A small run that shows the failure as something else would tell another story.
-            (class(&ran.report) == class(&whole)).then_some((shortened, ran.report))
-        });
-        let (shortened, report) = match small {
-            Some((shortened, report)) => (Some(shortened), report),
-            None => (None, whole),
+        let chosen = (self.chosen, args.campaign.world.bug.as_deref());
+        let tries = reduces.then_some(args.reduce_tries);
+        let (shortened, report) = match whole_and_small(arena, seed, chosen, tries, self.keep()) {
+            (_, Some((shortened, small))) => (Some(shortened), small),
+            (whole, None) => (None, whole),
         };
         let diagnosis = (!args.no_failure_diagnosis).then(|| diagnose(&report)).flatten();
         let mut story = Story::of(&report, diagnosis);
@@ -101,7 +74,7 @@ impl Teller<'_> {
         };
         let replay = match &saved {
             Some(path) => format!("vopr replay {path}"),
-            None => format!("vopr replay {seed}{}", args.world.to_flags()),
+            None => format!("vopr replay {seed}{}", args.campaign.world.to_flags()),
         };
         Ok(FailureGroup {
             count: group.count,
@@ -113,26 +86,12 @@ impl Teller<'_> {
         })
     }
 
-    /// The failing seed as a small plan; `None` if it cannot be had.
-    fn shorten(&self, arena: &Arena, seed: u64) -> Option<Shortened> {
-        let bug = self.args.world.bug.as_deref();
-        let Chosen { system, sound, swarm, .. } = self.chosen;
-        let (_, plan) = plan_of_seed(arena, seed, system, bug, swarm, Keep::Hash);
-        let suspect = Suspect { system: system.clone(), sound: sound.clone() };
-        let budget = Budget { tries: self.args.reduce_tries, events: EVENTS_MAX, cpu: None };
-        shorten(arena, plan?, &suspect, budget, &mut |_, _| {}).ok()
-    }
-
     fn keep(&self) -> Keep {
         match self.args.no_trace_on_failure {
             true => Keep::Hash,
             false => Keep::Ring { capacity: DIAGNOSIS_RING },
         }
     }
-}
-
-fn class(report: &WorldReport) -> Option<Class> {
-    diagnose(report).map(|diagnosis| diagnosis.class)
 }
 
 /// Keeps the small plan and returns where.
