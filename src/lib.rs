@@ -16,6 +16,7 @@ pub mod diagnosis;
 pub mod distinct;
 mod files;
 pub mod formats;
+pub mod guided;
 pub mod hunt;
 mod meter;
 pub mod panics;
