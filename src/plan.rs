@@ -17,6 +17,7 @@
 //! | `check` | what a plan must keep to, whatever the system |
 //! | `extract` | from a run to its plan |
 //! | `build` | from a plan to its world |
+//! | `vary` | the same with something drawn afresh |
 
 mod build;
 mod check;
@@ -26,6 +27,7 @@ mod happenings;
 mod span;
 #[cfg(test)]
 mod tests;
+mod vary;
 mod words;
 
 use serde::{Deserialize, Serialize};
@@ -47,6 +49,7 @@ pub use happenings::{
     Whom,
 };
 pub use span::Span;
+pub(crate) use vary::{Variation, Width, run_varied};
 pub use words::{Does, MomentEntry};
 
 /// The format that this version writes, and the only one that it reads.

@@ -26,7 +26,7 @@
 //! | `worlds` | the oracle that runs worlds |
 
 mod delta;
-mod removal;
+pub(crate) mod removal;
 mod shrink;
 mod smooth;
 #[cfg(test)]

@@ -164,8 +164,8 @@ pub(crate) struct World {
     pub(crate) judge: SharedJudge,
     pub(crate) slots: Vec<Slot>,
     twins: Vec<TwinPlan>,
-    /// By place among the blows: whether its moment came.
-    struck: RefCell<Vec<bool>>,
+    /// By place among the blows: after how many events its moment came.
+    struck: RefCell<Vec<Option<u64>>>,
     damaged_bodies: DamagedBodies,
     auditor: SharedAuditor,
     shelf: Shelf,
@@ -200,7 +200,7 @@ impl World {
 
     /// The moment of this blow has come.
     pub(crate) fn note_blow(&self, place: usize) {
-        self.struck.borrow_mut()[place] = true;
+        self.struck.borrow_mut()[place] = Some(sim::event_count());
     }
 
     /// The process that this blow starts.
@@ -411,7 +411,10 @@ fn build(
     let (store, judge) = (arena.store.clone(), arena.judge.clone());
     blueprint.add_processes();
     let damaged_bodies = blueprint.damaged_bodies();
-    let Blueprint { options, slots, twins, script, .. } = blueprint;
+    let Blueprint { options, slots, twins, script, fresh, .. } = blueprint;
+    if let Some(fresh) = fresh {
+        sim::draw_afresh(fresh);
+    }
     judge.lock().reset(how.judging);
     store.begin(Setup {
         profile: Arc::clone(&options.profile),
@@ -440,7 +443,7 @@ fn build(
     let slots = slots.into_iter().map(|plan| Slot::new(plan, options.operations, how.recorded));
     Rc::new(World {
         slots: slots.collect(),
-        struck: RefCell::new(vec![false; options.blows.len()]),
+        struck: RefCell::new(vec![None; options.blows.len()]),
         options,
         system,
         store,

@@ -117,7 +117,7 @@ pub fn replay(
     let operations = (plan.operations() as u32).max(1000);
     let patience = Patience::Usual { operations };
     let trial = run(arena, plan, system, keep, Recorded::Kept, patience)?;
-    let blows = trial.recording.iter().flat_map(|it| &it.struck).filter(|struck| **struck).count();
+    let blows = trial.recording.iter().flat_map(|it| &it.struck).flatten().count();
     let requests = trial.recording.iter().flat_map(|it| &it.requests);
     let faults = requests.filter(|made| made.fate.fault.is_some()).count();
     let failure = Failure::of(&trial.report.verdict);
@@ -141,7 +141,7 @@ pub(crate) fn run(
 }
 
 /// What the world of a plan is built from.
-fn blueprint(plan: &Plan, system: &dyn SystemUnderTest) -> Result<Blueprint, Misfit> {
+pub(super) fn blueprint(plan: &Plan, system: &dyn SystemUnderTest) -> Result<Blueprint, Misfit> {
     if plan.system != system.name() {
         let (wanted, found) = (plan.system.clone(), system.name().to_owned());
         return Err(Misfit::System { wanted, found });
@@ -195,7 +195,7 @@ fn blueprint(plan: &Plan, system: &dyn SystemUnderTest) -> Result<Blueprint, Mis
         schedule: world.schedule.map_or(Schedule::TIMED, super::ScheduleEntry::to_schedule),
     };
     let script = Some(Arc::new(script(plan)));
-    Ok(Blueprint { options, slots, twins, processes: world.processes, script })
+    Ok(Blueprint { options, slots, twins, processes: world.processes, script, fresh: None })
 }
 
 /// A world that is written down draws no operations.

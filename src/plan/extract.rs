@@ -163,7 +163,7 @@ pub(crate) fn pruned(plan: &Plan, recording: &Recording) -> Plan {
                 && (slot.operations.iter().any(|it| it.number == blow.operation)
                     || slot.rounds.iter().any(|it| it.number == blow.operation))
         });
-        struck.next().is_some_and(|struck| *struck) && planned
+        struck.next().is_some_and(Option::is_some) && planned
     });
     let made: BTreeMap<_, _> = recording
         .requests
