@@ -101,7 +101,7 @@ fn measure(system: &Arc<dyn SystemUnderTest>, swarm: &SwarmOptions, seeds: u64) 
     let mut cost = Cost { seeds, seconds: 0.0, requests: 0, operations: 0, events: 0 };
     let began = ThreadTime::now();
     for seed in 1..=seeds {
-        let report = run_seed(&arena, seed, system, swarm, Keep::Hash);
+        let report = run_seed(&arena, &seed.into(), system, swarm, Keep::Hash);
         cost.requests += report.requests;
         cost.operations += report.operations;
         cost.events += report.events;

@@ -4,10 +4,12 @@
 //! Merging is commutative and associative and keeps the smallest seeds of each group of failures,
 //! so the result is the same for any number of workers.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use sim::Seed;
 use sim::trace::Keep;
 
 use crate::checkers::{CheckCounts, Class, Rule};
@@ -90,7 +92,7 @@ pub struct Group {
     /// How many seeds failed like this.
     pub count: u64,
     /// The smallest of these seeds, at most [`KEPT_SEEDS`].
-    pub seeds: BTreeSet<u64>,
+    pub seeds: BTreeSet<Seed>,
 }
 
 /// How often a step, mark or fault was reached.
@@ -135,7 +137,7 @@ pub struct Summary {
     /// What was done by each strategy.
     pub searched: BTreeMap<Strategy, Searched>,
     /// The seed with the most requests, and their number.
-    pub largest: Option<(u64, u64)>,
+    pub largest: Option<(Seed, u64)>,
     /// All fingerprints, folded; equal for equal campaigns.
     pub fingerprint: u64,
 }
@@ -171,28 +173,28 @@ impl Summary {
         let searched = self.searched.entry(report.strategy).or_default();
         searched.seeds += 1;
         searched.behaviours.see(report.behaviour);
-        self.consider_largest(report.seed, report.requests);
+        self.consider_largest(&report.seed, report.requests);
         // Addition of mixed words: the order of the seeds must not matter.
-        let mixed =
-            (report.fingerprint ^ report.seed.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mixed = (report.fingerprint ^ report.seed.folded().rotate_left(32))
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15);
         self.fingerprint = self.fingerprint.wrapping_add(mixed ^ (mixed >> 29));
         if let Some(key) = GroupKey::of(&report.verdict) {
-            self.add_failure(key, report.seed);
+            self.add_failure(key, &report.seed);
         }
     }
 
-    fn add_failure(&mut self, key: GroupKey, seed: u64) {
+    fn add_failure(&mut self, key: GroupKey, seed: &Seed) {
         let group = self.failures.entry(key).or_default();
         group.count += 1;
-        group.seeds.insert(seed);
+        group.seeds.insert(seed.clone());
         group.trim();
     }
 
-    fn consider_largest(&mut self, seed: u64, requests: u64) {
-        let candidate = (requests, std::cmp::Reverse(seed));
-        let current = self.largest.map(|(seed, requests)| (requests, std::cmp::Reverse(seed)));
+    fn consider_largest(&mut self, seed: &Seed, requests: u64) {
+        let candidate = (requests, Reverse(seed));
+        let current = self.largest.as_ref().map(|(seed, requests)| (*requests, Reverse(seed)));
         if current.is_none_or(|current| candidate > current) {
-            self.largest = Some((seed, requests));
+            self.largest = Some((seed.clone(), requests));
         }
     }
 
@@ -217,7 +219,7 @@ impl Summary {
             searched.behaviours.merge(&more.behaviours);
         }
         if let Some((seed, requests)) = other.largest {
-            self.consider_largest(seed, requests);
+            self.consider_largest(&seed, requests);
         }
         self.fingerprint = self.fingerprint.wrapping_add(other.fingerprint);
         for (key, more) in other.failures {
@@ -295,23 +297,18 @@ fn work(campaign: &Campaign, next: &AtomicU64, done: &AtomicU64, watch: &dyn Wat
             return summary;
         }
         for index in from..(from + CHUNK).min(campaign.iterations) {
-            let seed = campaign.first_seed + index;
-            let report = run_one(campaign, &arena, seed, watch.keep());
+            let seed = Seed::from(campaign.first_seed + index);
+            let run = |keep| run_seed(&arena, &seed, &campaign.system, &campaign.swarm, keep);
+            let report = run(watch.keep());
             summary.add(&report);
             if campaign.determinism == Determinism::Checked {
-                let again = run_one(campaign, &arena, seed, Keep::Hash);
+                let again = run(Keep::Hash);
                 if again.fingerprint != report.fingerprint {
-                    summary.add_failure(GroupKey::NotDeterministic, seed);
+                    summary.add_failure(GroupKey::NotDeterministic, &seed);
                 }
             }
             watch.finished(&report);
             done.fetch_add(1, Ordering::Relaxed);
         }
     }
-}
-
-/// Runs one seed of a campaign.
-#[must_use]
-pub fn run_one(campaign: &Campaign, arena: &Arena, seed: u64, keep: Keep) -> WorldReport {
-    panics::quietly(|| run_seed(arena, seed, &campaign.system, &campaign.swarm, keep))
 }

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cpu_time::ThreadTime;
+use sim::Seed;
 use sim::trace::Keep;
 
-use crate::campaign::{Campaign, Determinism, run_one};
 use crate::checkers::{Class, Rule};
 use crate::diagnosis::diagnose;
 use crate::panics;
@@ -18,7 +18,7 @@ use crate::strategy::Strategy;
 use crate::swarm::SwarmOptions;
 use crate::system::SystemUnderTest;
 use crate::workers;
-use crate::world::{Arena, Verdict};
+use crate::world::{Arena, Verdict, run_seed};
 
 /// Events of a failing run that its diagnosis may look at.
 pub const DIAGNOSIS_RING: usize = 1 << 20;
@@ -49,7 +49,7 @@ pub struct Outcome {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Catch {
     /// The failing seed.
-    pub seed: u64,
+    pub seed: Seed,
     /// Seeds that were run, the failing one included.
     pub seeds: u64,
     /// The strategy of its world.
@@ -64,21 +64,14 @@ pub struct Catch {
 
 impl Hunt {
     fn run(&self, arena: &Arena) -> Outcome {
-        let campaign = Campaign {
-            first_seed: self.first_seed,
-            iterations: self.limit,
-            system: Arc::clone(&self.system),
-            swarm: self.swarm.clone(),
-            determinism: Determinism::Assumed,
-        };
+        let run = |seed: &Seed, keep| run_seed(arena, seed, &self.system, &self.swarm, keep);
         let began = ThreadTime::now();
-        let fails =
-            |seed: &u64| run_one(&campaign, arena, *seed, Keep::Hash).verdict != Verdict::Pass;
+        let fails = |number: &u64| run(&Seed::from(*number), Keep::Hash).verdict != Verdict::Pass;
         let found = (self.first_seed..self.first_seed.saturating_add(self.limit)).find(fails);
         let cpu = began.elapsed();
-        let catch = found.map(|seed| {
-            let keep = Keep::Ring { capacity: DIAGNOSIS_RING };
-            let report = run_one(&campaign, arena, seed, keep);
+        let catch = found.map(|number| {
+            let seed = Seed::from(number);
+            let report = run(&seed, Keep::Ring { capacity: DIAGNOSIS_RING });
             let diagnosis = diagnose(&report);
             let rule = match &report.verdict {
                 Verdict::Broken(finding) | Verdict::Stuck(finding) => Some(finding.rule),
@@ -86,7 +79,7 @@ impl Hunt {
             };
             Catch {
                 seed,
-                seeds: seed - self.first_seed + 1,
+                seeds: number - self.first_seed + 1,
                 strategy: report.strategy,
                 rule,
                 class: diagnosis.as_ref().map(|found| found.class),

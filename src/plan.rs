@@ -31,6 +31,7 @@ mod vary;
 mod words;
 
 use serde::{Deserialize, Serialize};
+use sim::Seed;
 use sim_storage::fault::Fault;
 
 use crate::checkers::Rule;
@@ -69,7 +70,7 @@ pub struct Plan {
     #[serde(default)]
     pub bug: Option<String>,
     /// Decides what the plan leaves open.
-    pub seed: u64,
+    pub seed: Seed,
     /// What is to be seen.
     pub expect: Expect,
     /// What holds for the whole world.

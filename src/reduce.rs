@@ -142,10 +142,10 @@ impl Reducer<'_> {
         if candidate == self.plan {
             return false;
         }
-        let seed = candidate.seed;
-        (1..self.seeds)
-            .any(|more| self.try_once(Plan { seed: seed.wrapping_add(more), ..candidate.clone() }))
-            || self.try_once(candidate)
+        let seed = candidate.seed.folded();
+        (1..self.seeds).any(|more| {
+            self.try_once(Plan { seed: seed.wrapping_add(more).into(), ..candidate.clone() })
+        }) || self.try_once(candidate)
     }
 
     fn try_once(&mut self, candidate: Plan) -> bool {

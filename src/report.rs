@@ -21,6 +21,7 @@ mod text;
 mod track;
 
 use serde::Serialize;
+use sim::Seed;
 
 pub use html::to_html;
 pub use json::{json_of, to_json};
@@ -161,10 +162,10 @@ pub struct Checks {
 }
 
 /// The seed with the most requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Largest {
     /// The seed.
-    pub seed: u64,
+    pub seed: Seed,
     /// Its requests.
     pub requests: u64,
 }
@@ -175,7 +176,7 @@ pub struct FailureGroup {
     /// How many seeds.
     pub count: u64,
     /// The smallest of them.
-    pub seeds: Vec<u64>,
+    pub seeds: Vec<Seed>,
     /// The story of the smallest.
     pub story: Story,
     /// How much smaller than its seed the run is that the story tells, if it was reduced.

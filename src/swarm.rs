@@ -24,7 +24,7 @@ mod words;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sim::{Schedule, Site};
+use sim::{Schedule, Seed, Site};
 use sim_storage::fault::{FaultKind, FaultRates};
 use sim_storage::profile::Profile;
 use sim_storage::{Severity, latency};
@@ -93,7 +93,7 @@ pub struct SwarmOptions {
 #[derive(Clone, Debug)]
 pub struct WorldOptions {
     /// The seed that all this came from.
-    pub seed: u64,
+    pub seed: Seed,
     /// The store that is imitated.
     pub profile: Arc<Profile>,
     /// Processes that write and read.
@@ -191,7 +191,7 @@ fn describe_search(world: &WorldOptions) -> String {
 
 /// Draws the world of `seed`. Must be called at the beginning of the world's own run.
 #[must_use]
-pub fn draw_world(seed: u64, system: &dyn SystemUnderTest, swarm: &SwarmOptions) -> WorldOptions {
+pub fn draw_world(seed: &Seed, system: &dyn SystemUnderTest, swarm: &SwarmOptions) -> WorldOptions {
     let mut search = Words::at(Site::STRATEGY);
     let strategy = match (swarm.strategy, Strategy::of_portfolio(&mut search)) {
         (Some(strategy), _) | (None, strategy) => strategy,
@@ -215,7 +215,7 @@ pub fn draw_world(seed: u64, system: &dyn SystemUnderTest, swarm: &SwarmOptions)
     let mix = draw_mix(&mut options, system, swarm);
     let duties = draw_duties(&mut options, system);
     let mut world = WorldOptions {
-        seed,
+        seed: seed.clone(),
         profile,
         writers,
         readers,

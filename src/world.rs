@@ -18,13 +18,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sim::trace::{Keep, Kind, Row};
-use sim::{Limits, Outcome, ProcessId, Schedule};
+use sim::{Limits, Outcome, ProcessId, Schedule, Seed};
 use sim_storage::fault::FaultPlan;
 use sim_storage::model::{Applied, Observer};
 use sim_storage::{Bounds, Setup, SimStore};
 
 use crate::checkers::{CheckCounts, Finding, Judge, Rule};
 use crate::meter::{Account, DamagedBodies, Metered};
+use crate::panics;
 use crate::processes::{Slot, last_words, supervise};
 use crate::strategy::Strategy;
 use crate::swarm::{Judging, SwarmOptions, WorldOptions, draw_world};
@@ -99,7 +100,7 @@ impl Limit {
 #[derive(Clone, Debug)]
 pub struct WorldReport {
     /// Its seed.
-    pub seed: u64,
+    pub seed: Seed,
     /// How it looked for trouble.
     pub strategy: Strategy,
     /// How it ended.
@@ -323,7 +324,7 @@ pub(crate) enum Patience {
 #[must_use]
 pub fn run_seed(
     arena: &Arena,
-    seed: u64,
+    seed: &Seed,
     system: &Arc<dyn SystemUnderTest>,
     swarm: &SwarmOptions,
     keep: Keep,
@@ -335,7 +336,7 @@ pub fn run_seed(
 /// Runs the world of `seed` and writes down what a script would have to say of it.
 pub(crate) fn record_seed(
     arena: &Arena,
-    seed: u64,
+    seed: &Seed,
     system: &Arc<dyn SystemUnderTest>,
     swarm: &SwarmOptions,
     keep: Keep,
@@ -344,7 +345,7 @@ pub(crate) fn record_seed(
     run_world(arena, seed, system, how, || drawn(seed, system, swarm))
 }
 
-fn drawn(seed: u64, system: &Arc<dyn SystemUnderTest>, swarm: &SwarmOptions) -> Blueprint {
+fn drawn(seed: &Seed, system: &Arc<dyn SystemUnderTest>, swarm: &SwarmOptions) -> Blueprint {
     Blueprint::drawn(draw_world(seed, &**system, swarm), system.duties())
 }
 
@@ -379,21 +380,22 @@ impl How {
 /// Runs the world of a blueprint, which is made at the beginning of the world's own run.
 pub(crate) fn run_world(
     arena: &Arena,
-    seed: u64,
+    seed: &Seed,
     system: &Arc<dyn SystemUnderTest>,
     how: How,
     blueprint: impl FnOnce() -> Blueprint,
 ) -> (WorldReport, Option<Recording>) {
-    let config = sim::Config { seed, keep: how.keep, limits: how.limits() };
+    let config = sim::Config { seed: seed.clone(), keep: how.keep, limits: how.limits() };
     let slot: Rc<RefCell<Option<Rc<World>>>> = Rc::default();
     let mut drawn_from = None;
-    let outcome = sim::run(&config, || {
+    let begin = || {
         let blueprint = blueprint();
         drawn_from = (how.recorded == Recorded::Kept).then(|| blueprint.clone());
         let world = build(arena, blueprint, Arc::clone(system), how);
         *slot.borrow_mut() = Some(Rc::clone(&world));
         direct(world)
-    });
+    };
+    let outcome = panics::quietly(|| sim::run(&config, begin));
     let world = slot.borrow_mut().take();
     let recording = match (&world, drawn_from) {
         (Some(world), Some(blueprint)) => Some(world.recording(blueprint)),
@@ -476,13 +478,13 @@ async fn direct(world: Rc<World>) {
     let calm_at_ns = sim::end_process_faults();
     sim::sleep(Duration::from_nanos(calm_at_ns - sim::now_ns())).await;
     last_words(&world).await;
-    world.judge.lock().check_whole(world.options.seed);
+    world.judge.lock().check_whole(world.options.seed.folded());
 }
 
 fn report(
     arena: &Arena,
     world: Option<&World>,
-    seed: u64,
+    seed: &Seed,
     outcome: Outcome<()>,
     keep: Keep,
 ) -> WorldReport {
@@ -502,7 +504,7 @@ fn report(
     };
     let verdict = match (outcome, finding) {
         (Outcome::Panicked { process, message }, _) => {
-            let place = crate::panics::place().unwrap_or_default();
+            let place = panics::place().unwrap_or_default();
             Verdict::Panicked { process, message: format!("{message} ({place})"), place }
         }
         (_, Some(finding)) if finding.rule == Rule::Progress => Verdict::Stuck(finding.clone()),
@@ -536,7 +538,7 @@ fn report(
     }
     let strategy = world.map_or(Strategy::Timed, |world| world.options.strategy);
     WorldReport {
-        seed,
+        seed: seed.clone(),
         strategy,
         verdict,
         requests,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use sim::Seed;
 use sim::trace::Filter;
 use sim_storage::profile::Profile;
 
@@ -257,7 +258,7 @@ pub struct RunArgs {
 /// Flags of `vopr replay`.
 #[derive(Clone, Debug, Args)]
 pub struct ReplayArgs {
-    /// A seed, or the file of a plan.
+    /// A seed, also one that is continued afresh (42@1130:7), or the file of a plan.
     #[arg(value_name = "SEED|FILE")]
     pub what: Source,
     /// Without the bug that the plan plants.
@@ -284,7 +285,7 @@ pub struct ReplayArgs {
 #[derive(Clone, Debug, Args)]
 pub struct ShowArgs {
     /// The seed.
-    pub seed: u64,
+    pub seed: Seed,
     /// What worlds are like; give what the failing run was given.
     #[command(flatten)]
     pub world: WorldArgs,

@@ -17,15 +17,16 @@ use std::sync::Arc;
 use std::thread;
 
 use clap::Args;
+use sim::Seed;
 use sim::trace::Keep;
 use sim_storage::fault::FaultKind;
 
 use super::args::CampaignArgs;
 use super::failure::{Exit, UsageError};
-use crate::campaign::{Campaign, Determinism, run_one};
+use crate::campaign::{Campaign, Determinism};
 use crate::swarm::{SwarmOptions, out_of_reach};
 use crate::system::SystemUnderTest;
-use crate::world::{Arena, WorldReport};
+use crate::world::{Arena, WorldReport, run_seed};
 
 /// Flags of `vopr faults`.
 #[derive(Clone, Debug, Args)]
@@ -132,11 +133,12 @@ fn survey_part(campaign: &Campaign, worker: u64, workers: u64) -> Survey {
     let arena = Arena::new();
     let mut survey = Survey::default();
     for index in (worker..campaign.iterations).step_by(workers as usize) {
-        let seed = campaign.first_seed + index;
-        let whole = run_one(campaign, &arena, seed, Keep::Hash);
+        let seed = Seed::from(campaign.first_seed + index);
+        let run =
+            |swarm: &SwarmOptions| run_seed(&arena, &seed, &campaign.system, swarm, Keep::Hash);
+        let whole = run(&campaign.swarm);
         survey.add(&whole, |kind| {
-            let swarm = SwarmOptions { without: Some(kind), ..campaign.swarm.clone() };
-            run_one(&Campaign { swarm, ..campaign.clone() }, &arena, seed, Keep::Hash)
+            run(&SwarmOptions { without: Some(kind), ..campaign.swarm.clone() })
         });
     }
     survey
@@ -195,7 +197,7 @@ mod tests {
 
     fn report(virtual_ns: u64, fingerprint: u64, timeouts: u32) -> WorldReport {
         WorldReport {
-            seed: 1,
+            seed: Seed::from(1),
             strategy: crate::strategy::Strategy::Timed,
             verdict: Verdict::Pass,
             requests: 10,

@@ -1,32 +1,35 @@
 //! Plans on the command line: which seed or file is meant, and which system a plan is for.
 
-use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
+
+use sim::{Seed, SeedError};
 
 use super::failure::UsageError;
 use crate::plan::{Misfit, Plan};
 use crate::reduce::Suspect;
 use crate::system::SystemUnderTest;
 
-/// A seed or the file of a plan. A number is a seed; a file whose name is a number is `./42`.
+/// A seed or the file of a plan. What begins like a seed is one; a file of that name is `./42`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// A seed.
-    Seed(u64),
+    Seed(Seed),
     /// A file.
     File(PathBuf),
 }
 
 impl FromStr for Source {
-    type Err = Infallible;
+    type Err = SeedError;
 
-    fn from_str(text: &str) -> Result<Source, Infallible> {
-        Ok(match text.parse() {
-            Ok(seed) => Source::Seed(seed),
-            Err(_) => Source::File(PathBuf::from(text)),
-        })
+    fn from_str(text: &str) -> Result<Source, SeedError> {
+        let is_turned = text.split_once('@').is_some_and(|(start, _)| start.parse::<u64>().is_ok());
+        match text.parse() {
+            Ok(seed) => Ok(Source::Seed(seed)),
+            Err(error) if is_turned => Err(error),
+            Err(_) => Ok(Source::File(PathBuf::from(text))),
+        }
     }
 }
 

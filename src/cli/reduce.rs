@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use sim::Seed;
 use sim::trace::Keep;
 
 use super::args::{Chosen, WorldArgs};
@@ -60,7 +61,7 @@ pub(super) fn run(
             let bug = args.world.bug.as_deref();
             let what = format!("seed {seed}");
             let (_, plan) =
-                plan_of_seed(&arena, *seed, &chosen.system, bug, &chosen.swarm, Keep::Hash);
+                plan_of_seed(&arena, seed, &chosen.system, bug, &chosen.swarm, Keep::Hash);
             let Some(plan) = plan else {
                 return Err(UsageError::Irreducible { what, source: Irreducible::NoWorld });
             };
@@ -103,7 +104,7 @@ const EVENTS_MAX: u64 = 5_000_000;
 /// the same way. `keep` is how much of both traces is kept.
 pub(super) fn whole_and_small(
     arena: &Arena,
-    seed: u64,
+    seed: &Seed,
     (chosen, bug): (&Chosen, Option<&str>),
     tries: Option<u32>,
     keep: Keep,

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
+use sim::Seed;
 use sim::trace::{Filter, Keep, Row, to_json, to_ndjson};
 
 use super::args::{FormatArg, ReplayArgs};
 use super::failure::{Exit, UsageError};
 use super::plans::{self, Source};
-use crate::campaign::{Campaign, Determinism, run_one};
 use crate::diagnosis::diagnose;
 use crate::plan;
 use crate::report::row_text;
 use crate::system::SystemUnderTest;
-use crate::world::{Arena, Verdict, WorldReport};
+use crate::world::{Arena, Verdict, WorldReport, run_seed};
 
 /// Runs the seed or the plan and prints what happened.
 pub(super) fn replay(
@@ -22,7 +22,7 @@ pub(super) fn replay(
     crate::panics::install();
     let keep = Keep::Ring { capacity: args.ring };
     let (what, report) = match &args.what {
-        Source::Seed(seed) => (format!("seed {seed}"), of_seed(args, *seed, keep, systems)?),
+        Source::Seed(seed) => (format!("seed {seed}"), of_seed(args, seed, keep, systems)?),
         Source::File(path) => {
             let name = path.display().to_string();
             let (plan, suspect) = plans::read(path, systems)?;
@@ -59,23 +59,16 @@ pub(super) fn replay(
 
 fn of_seed(
     args: &ReplayArgs,
-    seed: u64,
+    seed: &Seed,
     keep: Keep,
     systems: &[Arc<dyn SystemUnderTest>],
 ) -> Result<WorldReport, UsageError> {
     let chosen = args.world.choose(systems)?;
-    let campaign = Campaign {
-        first_seed: seed,
-        iterations: 1,
-        system: if args.without_bug {
-            chosen.sound.unwrap_or(chosen.system)
-        } else {
-            chosen.system
-        },
-        swarm: chosen.swarm,
-        determinism: Determinism::Assumed,
+    let system = match args.without_bug {
+        true => chosen.sound.unwrap_or(chosen.system),
+        false => chosen.system,
     };
-    Ok(run_one(&campaign, &Arena::new(), seed, keep))
+    Ok(run_seed(&Arena::new(), seed, &system, &chosen.swarm, keep))
 }
 
 fn print_text(

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::sync::Arc;
 
+use sim::Seed;
 use sim::trace::Keep;
 
 use super::args::{ReportArgs, ShowArgs, WorldArgs};
@@ -42,7 +43,7 @@ pub(super) fn told(
     let tries = (args.until.is_none() && !args.no_reduce).then_some(TRIES);
     let keep = Keep::Ring { capacity: args.ring };
     let bug = args.world.bug.as_deref();
-    let (world, small) = whole_and_small(&Arena::new(), args.seed, (&chosen, bug), tries, keep);
+    let (world, small) = whole_and_small(&Arena::new(), &args.seed, (&chosen, bug), tries, keep);
     if let Some(until) = args.until
         && until >= world.events
     {
@@ -53,9 +54,9 @@ pub(super) fn told(
         version: env!("CARGO_PKG_VERSION"),
         system: chosen.system.name().to_owned(),
         bug: args.world.bug.clone(),
-        seed: args.seed,
+        seed: args.seed.clone(),
         group: group(&world),
-        next: next(args.seed, &args.world),
+        next: next(&args.seed, &args.world),
         full: Run::of(&world, diagnose(&world), args.until),
         reduced: small.map(|(_, small)| Run::of(&small, diagnose(&small), None)),
     };
@@ -73,11 +74,11 @@ fn group(world: &WorldReport) -> Option<String> {
     }
 }
 
-fn next(seed: u64, world: &WorldArgs) -> Vec<String> {
+fn next(seed: &Seed, world: &WorldArgs) -> Vec<String> {
     let flags = world.to_flags();
     vec![
         format!("vopr explain {seed}{flags}"),
         format!("vopr replay {seed}{flags}"),
-        format!("vopr report {seed}{flags} > {seed}.html"),
+        format!("vopr report {seed}{flags} > {}.html", seed.file_name()),
     ]
 }

@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use sim::Seed;
 use sim::trace::{Keep, to_ndjson};
 
 use super::args::{Chosen, RunArgs};
@@ -61,7 +62,7 @@ pub(super) fn run(
 struct Watcher {
     progress: Progress,
     trace_dir: Option<PathBuf>,
-    lines: Option<Mutex<Vec<(u64, String)>>>,
+    lines: Option<Mutex<Vec<(Seed, String)>>>,
     failed_write: Mutex<Option<(PathBuf, std::io::Error)>>,
 }
 
@@ -97,10 +98,10 @@ impl Watch for Watcher {
         if let Some(lines) = &self.lines
             && let Ok(mut lines) = lines.lock()
         {
-            lines.push((report.seed, verbose_line(report)));
+            lines.push((report.seed.clone(), verbose_line(report)));
         }
         if let Some(dir) = &self.trace_dir {
-            let path = dir.join(format!("{}.ndjson", report.seed));
+            let path = dir.join(format!("{}.ndjson", report.seed.file_name()));
             if let Err(error) = write_whole(&path, |file| to_ndjson(&report.trace, file))
                 && let Ok(mut slot) = self.failed_write.lock()
             {
@@ -141,7 +142,7 @@ fn report(
     let failed: u64 = summary.failures.values().map(|group| group.count).sum();
     let whole = summary.seeds.saturating_sub(failed);
     let mut failures = failures::tell_all(args, campaign, chosen, summary, workers)?;
-    failures.sort_by_key(|group| (std::cmp::Reverse(group.count), group.story.seed));
+    failures.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.story.seed.cmp(&b.story.seed)));
     Ok(Report {
         version: env!("CARGO_PKG_VERSION"),
         system: chosen.system.name().to_owned(),
@@ -172,7 +173,7 @@ fn report(
             serializable: summary.checks.serializable,
             progress: whole,
         },
-        largest: summary.largest.map(|(seed, requests)| Largest { seed, requests }),
+        largest: summary.largest.clone().map(|(seed, requests)| Largest { seed, requests }),
         failures,
         fingerprint: format!("{:016x}", summary.fingerprint),
     })

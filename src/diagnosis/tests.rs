@@ -82,7 +82,7 @@ impl Run {
             what: what.to_owned(),
         };
         WorldReport {
-            seed: 1,
+            seed: 1.into(),
             strategy: crate::strategy::Strategy::Timed,
             verdict: Verdict::Broken(finding.clone()),
             requests: 0,

@@ -11,7 +11,6 @@ use sim_storage::{Severity, WriteLimit};
 
 use super::check::NEWCOMER;
 use super::{BlowKind, Failure, Place, Plan, SlotEntry, UpkeepEntry, WriteLimitEntry};
-use crate::panics;
 use crate::swarm::{Judging, PlannedBlow, WorldOptions};
 use crate::system::{SystemUnderTest, Tuning};
 use crate::workload::{Mix, OpKind};
@@ -135,8 +134,7 @@ pub(crate) fn run(
 ) -> Result<Trial, Misfit> {
     let blueprint = blueprint(plan, &**system)?;
     let how = How { keep, recorded, judging: Judging::On, patience };
-    let (report, recording) =
-        panics::quietly(|| run_world(arena, plan.seed, system, how, || blueprint));
+    let (report, recording) = run_world(arena, &plan.seed, system, how, || blueprint);
     Ok(Trial { report, recording })
 }
 
@@ -167,7 +165,7 @@ pub(super) fn blueprint(plan: &Plan, system: &dyn SystemUnderTest) -> Result<Blu
         WriteLimitEntry::Ignored => WriteLimit::Ignored,
     };
     let options = WorldOptions {
-        seed: plan.seed,
+        seed: plan.seed.clone(),
         profile,
         writers: count(Work::Writing),
         readers: count(Work::Reading),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use sim::Seed;
 use sim::trace::{Keep, Kind, Row};
 use sim_storage::WriteLimit;
 use sim_storage::fault::{FaultKind, Made};
@@ -12,7 +13,6 @@ use super::{
     RoundEntry, ScheduleEntry, SlotEntry, Span, UpkeepEntry, WaysEntry, WorldEntry,
     WriteLimitEntry,
 };
-use crate::panics;
 use crate::swarm::{Blow, SwarmOptions};
 use crate::system::SystemUnderTest;
 use crate::world::{Arena, Recording, Task, Upkeep, WorldReport, record_seed};
@@ -24,13 +24,13 @@ use crate::world::{Arena, Recording, Task, Upkeep, WorldReport, record_seed};
 #[must_use]
 pub fn plan_of_seed(
     arena: &Arena,
-    seed: u64,
+    seed: &Seed,
     system: &Arc<dyn SystemUnderTest>,
     bug: Option<&str>,
     swarm: &SwarmOptions,
     keep: Keep,
 ) -> (WorldReport, Option<Plan>) {
-    let (report, recording) = panics::quietly(|| record_seed(arena, seed, system, swarm, keep));
+    let (report, recording) = record_seed(arena, seed, system, swarm, keep);
     let plan = recording.map(|recording| {
         let failure = Failure::of(&report.verdict);
         let note = format!("seed {seed} of vopr {}", env!("CARGO_PKG_VERSION"));
@@ -39,7 +39,7 @@ pub fn plan_of_seed(
             vopr: env!("CARGO_PKG_VERSION").to_owned(),
             system: system.name().to_owned(),
             bug: bug.map(str::to_owned),
-            seed,
+            seed: seed.clone(),
             expect: Expect { failure, note },
             world: world_entry(&recording),
             slots: slots(&recording),

@@ -99,7 +99,7 @@ impl Plan {
         writeln!(out, "  \"vopr\": {},", json(&self.vopr))?;
         writeln!(out, "  \"system\": {},", json(&self.system))?;
         writeln!(out, "  \"bug\": {},", json(&self.bug))?;
-        writeln!(out, "  \"seed\": {},", self.seed)?;
+        writeln!(out, "  \"seed\": {},", json(&self.seed))?;
         writeln!(out, "  \"expect\": {},", json(&self.expect))?;
         writeln!(out, "  \"world\": {},", json(&self.world))?;
         write!(out, "  \"slots\": [")?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use sim::trace::Keep;
+use sim::{Fresh, Seed};
 
 use super::{FILE_BYTES_MAX, Failure, Plan, PlanError, plan_of_seed, replay, run};
 use crate::strategy::Strategy as Search;
@@ -24,11 +25,16 @@ fn system(bug: Option<&str>) -> Arc<dyn SystemUnderTest> {
 }
 
 /// The plan of each of these seeds, run and read back from its text, is the run of the seed.
-fn plans_are_their_seeds(bug: Option<&str>, strategy: Option<Search>, seeds: std::ops::Range<u64>) {
+fn plans_are_their_seeds<S: Into<Seed>>(
+    bug: Option<&str>,
+    strategy: Option<Search>,
+    seeds: impl IntoIterator<Item = S>,
+) {
     let (arena, system) = (Arena::new(), system(bug));
     let swarm = SwarmOptions { strategy, ..SwarmOptions::default() };
     for seed in seeds {
-        let (report, plan) = plan_of_seed(&arena, seed, &system, bug, &swarm, Keep::Hash);
+        let seed = seed.into();
+        let (report, plan) = plan_of_seed(&arena, &seed, &system, bug, &swarm, Keep::Hash);
         let plan = plan.expect("the world was built");
         let again = Plan::from_json(&plan.to_json()).expect("what is written can be read");
         assert_eq!(again, plan, "seed {seed}");
@@ -42,20 +48,30 @@ fn plans_are_their_seeds(bug: Option<&str>, strategy: Option<Search>, seeds: std
 
 #[test]
 fn the_plan_of_a_sound_seed_is_the_same_run() {
-    plans_are_their_seeds(None, None, 0..60);
+    plans_are_their_seeds(None, None, 0..60_u64);
+}
+
+#[test]
+fn the_plan_of_a_seed_that_is_continued_afresh_is_the_same_run() {
+    let turned = |seed: u64| {
+        let once = Seed::from(seed).turned(Fresh { from_event: 100 + 50 * seed, seed });
+        once.turned(Fresh { from_event: 900 + 50 * seed, seed: 7 })
+    };
+    plans_are_their_seeds(None, None, (0..20).map(turned));
+    plans_are_their_seeds(Some("blind-head-put"), None, (0..10).map(turned));
 }
 
 #[test]
 fn the_plan_of_a_seed_is_the_same_run_under_every_strategy() {
     for strategy in Search::ALL {
-        plans_are_their_seeds(None, Some(strategy), 1000..1012);
+        plans_are_their_seeds(None, Some(strategy), 1000..1012_u64);
     }
 }
 
 #[test]
 fn the_plan_of_a_failing_seed_fails_in_the_same_way() {
     for bug in ["blind-head-put", "ack-before-publish", "lease-skew", "gc-ignores-lease"] {
-        plans_are_their_seeds(Some(bug), None, 0..20);
+        plans_are_their_seeds(Some(bug), None, 0..20_u64);
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is left, made ordinary: round lengths, usual latencies, default options.
 
+use sim::Seed;
 use sim_storage::fault::Fault;
 
 use super::Reducer;
@@ -30,7 +31,7 @@ impl Reducer<'_> {
         self.try_edit(|plan| plan.world.filling = 0);
         self.try_edit(|plan| plan.world.write_limit = WriteLimitEntry::Ignored);
         self.try_edit(|plan| plan.world.store = String::from("s3"));
-        self.try_edit(|plan| plan.seed = 1);
+        self.try_edit(|plan| plan.seed = Seed::from(1));
         if !self.try_edit(|plan| plan.world.tuning = [MIDDLE; sim::DRAW_WORDS]) {
             self.try_on_most(sim::DRAW_WORDS, |plan, word| plan.world.tuning[word] = MIDDLE);
         }

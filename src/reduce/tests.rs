@@ -60,7 +60,7 @@ fn failing(bug: &str, seed: u64) -> (Plan, Suspect) {
     let arena = Arena::new();
     let swarm = Default::default();
     let plan = (seed..seed + 200)
-        .map(|seed| plan_of_seed(&arena, seed, &system, Some(bug), &swarm, Keep::Hash))
+        .map(|seed| plan_of_seed(&arena, &seed.into(), &system, Some(bug), &swarm, Keep::Hash))
         .find(|(report, _)| Failure::of(&report.verdict).is_some())
         .and_then(|(_, plan)| plan)
         .expect("the bug is found");

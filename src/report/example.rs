@@ -75,7 +75,7 @@ fn story(trace: &[Row], events: &[u64], evidence: &[u64]) -> Story {
         evidence: evidence.contains(&row.event),
     });
     Story {
-        seed: 4217,
+        seed: 4217.into(),
         class: String::from("LostUpdate"),
         meaning: String::from("an acknowledged commit is not honoured"),
         also: vec![String::from("HistoryGap")],
@@ -116,7 +116,7 @@ fn told(trace: Vec<Row>, events: &[u64], evidence: &[u64]) -> RunReport {
         version: "0.1.0",
         system: String::from("manifest-core"),
         bug: None,
-        seed: 4217,
+        seed: 4217.into(),
         group: Some(String::from("AcknowledgedPresent in src/checkers/history.rs")),
         next: vec![String::from("vopr replay 4217")],
         full,

@@ -30,6 +30,7 @@ mod pace;
 mod tests;
 
 use serde::Serialize;
+use sim::Seed;
 use sim::trace::{Kind, Row};
 
 use super::Story;
@@ -50,7 +51,7 @@ pub struct RunReport {
     /// The planted bug, if there is one.
     pub bug: Option<String>,
     /// The seed.
-    pub seed: u64,
+    pub seed: Seed,
     /// What failures of this kind have in common; `None` for a run that passed.
     pub group: Option<String>,
     /// Commands that show more.

@@ -1,6 +1,7 @@
 //! The story of one failing seed: the few events that matter, in the words of the domain.
 
 use serde::Serialize;
+use sim::Seed;
 use sim::trace::{Kind, Row};
 
 use crate::checkers::{Class, Finding};
@@ -29,7 +30,7 @@ pub struct Line {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Story {
     /// The seed.
-    pub seed: u64,
+    pub seed: Seed,
     /// The class of failure, or what else it is.
     pub class: String,
     /// What the class means.
@@ -70,7 +71,7 @@ impl Story {
     #[must_use]
     pub fn of(report: &WorldReport, diagnosis: Option<Diagnosis>) -> Story {
         let mut story = Story {
-            seed: report.seed,
+            seed: report.seed.clone(),
             class: String::new(),
             meaning: String::new(),
             also: Vec::new(),

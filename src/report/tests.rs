@@ -47,7 +47,7 @@ fn passing() -> Report {
             serializable: 10_000,
             progress: 10_000,
         },
-        largest: Some(Largest { seed: 7731, requests: 1_591 }),
+        largest: Some(Largest { seed: 7731.into(), requests: 1_591 }),
         failures: Vec::new(),
         fingerprint: String::from("5b869b5b097c648f"),
     }
@@ -62,7 +62,7 @@ fn failing() -> Report {
         evidence,
     };
     let story = Story {
-        seed: 4217,
+        seed: 4217.into(),
         class: String::from("LostUpdate"),
         meaning: String::from("an acknowledged commit is not honoured"),
         also: Vec::new(),
@@ -85,7 +85,7 @@ fn failing() -> Report {
     let replay = String::from("vopr replay 4217");
     let failures = vec![FailureGroup {
         count: 15,
-        seeds: vec![4217, 5090, 8841, 9000],
+        seeds: [4217, 5090, 8841, 9000].map(Seed::from).to_vec(),
         story,
         reduced: None,
         saved: None,

@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
+use sim::Seed;
+
 use super::number::short;
 use super::{FailureGroup, Report, Story};
 
@@ -106,7 +108,7 @@ fn write_work(report: &Report, out: &mut String) -> fmt::Result {
         short(checks.serializable),
         short(checks.progress)
     )?;
-    if let Some(largest) = report.largest {
+    if let Some(largest) = &report.largest {
         writeln!(
             out,
             "  largest   seed {}, {} requests (mean {})",
@@ -148,7 +150,7 @@ fn write_failure(group: &FailureGroup, out: &mut String) -> fmt::Result {
     let others = match group.count {
         1 => String::new(),
         count => {
-            let shown: Vec<String> = group.seeds.iter().take(3).map(u64::to_string).collect();
+            let shown: Vec<String> = group.seeds.iter().take(3).map(Seed::to_string).collect();
             let rest = count - shown.len() as u64;
             let more = if rest > 0 { format!(" +{rest}") } else { String::new() };
             format!("   {count} seeds: {}{more}", shown.join(" "))

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde::Serialize;
+use sim::Seed;
 
 use crate::hunt::Outcome;
 use crate::strategy::Strategy;
@@ -60,7 +61,7 @@ pub struct BugRecord {
     /// What was said first, and how often.
     pub said: BTreeMap<String, usize>,
     /// Seeds of which another class was said first.
-    pub misjudged: Vec<u64>,
+    pub misjudged: Vec<Seed>,
     /// The rules that were broken, and how often.
     pub rules: BTreeMap<String, usize>,
 }
@@ -123,7 +124,7 @@ impl BugRecord {
                 || said.is_some_and(|class| bug.also.contains(&class));
             record.right += usize::from(right);
             if !right {
-                record.misjudged.push(catch.seed);
+                record.misjudged.push(catch.seed.clone());
             }
             record.acceptable += usize::from(right || near);
             let said = said.map_or_else(|| String::from("Panic"), |class| class.to_string());

@@ -12,7 +12,7 @@ use vopr::system::{
 use vopr::systems::ManifestSystem;
 use vopr::workload::{OpKind, Operation};
 
-use crate::{stdout, vopr};
+use crate::{stderr, stdout, vopr};
 
 #[test]
 fn one_and_two_workers_and_two_processes_print_the_same_bytes() {
@@ -23,6 +23,23 @@ fn one_and_two_workers_and_two_processes_print_the_same_bytes() {
     assert!(one.contains("FAIL"), "{one}");
     assert_eq!(one, two);
     assert_eq!(two, again);
+}
+
+#[test]
+fn a_seed_that_is_continued_afresh_is_the_same_world_up_to_that_event() {
+    let replay = |seed: &str| stdout(&vopr(&["replay", seed, "--format", "ndjson"]));
+    let (plain, turned) = (replay("42"), replay("42@300:7"));
+    assert_eq!(turned, replay("42@300:7"));
+    let same = plain.lines().zip(turned.lines()).take_while(|(a, b)| a == b).count();
+    assert!((300..400).contains(&same), "the first {same} events are the same");
+    assert_ne!(turned, replay("42@300:8"));
+}
+
+#[test]
+fn what_is_nearly_a_seed_is_no_file() {
+    let output = vopr(&["replay", "42@300"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("@EVENT:SEED"), "{}", stderr(&output));
 }
 
 #[test]

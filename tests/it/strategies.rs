@@ -84,7 +84,7 @@ fn behaviours_are_counted_once_and_add_up_over_strategies() {
 fn options(seed: u64, strategy: Strategy) -> WorldOptions {
     let outcome = sim::run(&Config::new(seed), move || async move {
         let swarm = SwarmOptions { strategy: Some(strategy), ..SwarmOptions::default() };
-        draw_world(seed, &ManifestSystem::sound(), &swarm)
+        draw_world(&seed.into(), &ManifestSystem::sound(), &swarm)
     });
     match outcome {
         Outcome::Done(options) => options,

@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
+use sim::trace::Keep;
 use sim_storage::profile::{ETags, Profile, UpdateCondition, WriteConditions};
-use vopr::campaign::{self, Campaign, Determinism, GroupKey, Unwatched, run_one};
+use vopr::campaign::{self, Campaign, Determinism, GroupKey, Unwatched};
 use vopr::checkers::{Class, Rule};
 use vopr::swarm::{Faults, SwarmOptions};
 use vopr::systems::ManifestSystem;
-use vopr::world::{Arena, Verdict};
+use vopr::world::{Arena, Verdict, run_seed};
 
 const SEEDS: u64 = 100;
 
@@ -28,7 +29,7 @@ fn refused(profile: Profile, lacks: &str) {
     let campaign = on(profile, Faults::Off);
     let arena = Arena::new();
     for seed in 1..=SEEDS {
-        let report = run_one(&campaign, &arena, seed, sim::trace::Keep::Hash);
+        let report = run_seed(&arena, &seed.into(), &campaign.system, &campaign.swarm, Keep::Hash);
         let Verdict::Stuck(finding) = &report.verdict else { panic!("{:?}", report.verdict) };
         let refusal = format!("cannot open the system: the store is not supported: {lacks}");
         assert!(finding.what.contains(&refusal), "seed {seed}: {}", finding.what);

@@ -7,7 +7,7 @@ use std::future::Future;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::choice::{Draw, Fresh, Site, Source};
+use crate::choice::{Draw, Site, Source};
 use crate::engine::{Device, DeviceId, Target, with};
 use crate::process::{Admission, Clock, Process, ProcessId, ProcessName};
 use crate::schedule::{Footprint, Schedule};
@@ -188,11 +188,6 @@ pub fn draw(process: ProcessId, site: Site) -> Draw {
         let event = engine.trace.count();
         engine.source.draw(process, site, event)
     })
-}
-
-/// Draws afresh from an event on, see [`Fresh`].
-pub fn draw_afresh(fresh: Fresh) {
-    with(|engine| engine.source.draw_afresh(fresh));
 }
 
 /// Changes the source of decisions: overrides, recording.

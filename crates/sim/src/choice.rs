@@ -21,6 +21,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::process::ProcessId;
+use crate::seed::Seed;
 
 /// Number of 32-bit words in one [`Draw`].
 pub const DRAW_WORDS: usize = 8;
@@ -150,11 +151,12 @@ pub struct Source {
     streams: Vec<Option<Stream>>,
     overrides: BTreeMap<ChoiceKey, Draw>,
     recorded: Option<Vec<(ChoiceKey, Draw)>>,
-    fresh: Option<Fresh>,
+    /// By event, descending: the next one is the last.
+    turns: Vec<Fresh>,
 }
 
-/// "Draw afresh from event `from_event` on, with this seed."
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// "Draw afresh from event `from_event` on, with this seed": one turn of a [`Seed`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fresh {
     /// Index of the first trace event whose successors are drawn afresh.
     pub from_event: u64,
@@ -180,18 +182,18 @@ impl Source {
             streams: Vec::new(),
             overrides: BTreeMap::new(),
             recorded: None,
-            fresh: None,
+            turns: Vec::new(),
         }
     }
 
-    /// Starts over with another seed and keeps the memory. Overrides, recording and fresh draws
-    /// are off again.
-    pub fn reset(&mut self, seed: u64) {
-        self.key = key_of(seed, 0);
+    /// Starts over with another seed and keeps the memory. Overrides and recording are off again.
+    pub fn reset(&mut self, seed: &Seed) {
+        self.key = key_of(seed.start(), 0);
         self.world += 1;
         self.overrides.clear();
         self.recorded = None;
-        self.fresh = None;
+        self.turns.clear();
+        self.turns.extend(seed.turns().iter().rev());
     }
 
     /// Decides `key` as `draw`, whatever the seed says.
@@ -209,18 +211,9 @@ impl Source {
         self.recorded.take().unwrap_or_default()
     }
 
-    /// Draws afresh from an event on.
-    pub fn draw_afresh(&mut self, fresh: Fresh) {
-        self.fresh = Some(fresh);
-    }
-
     /// The next decision of `process` at `site`; `event` is the index of the trace event before it.
     pub fn draw(&mut self, process: ProcessId, site: Site, event: u64) -> Draw {
-        if let Some(fresh) = self.fresh
-            && event >= fresh.from_event
-        {
-            self.switch_to(fresh);
-        }
+        self.turn(event);
         let stream = self.stream(process, site);
         let key = ChoiceKey { process, site, count: stream.count };
         stream.count += 1;
@@ -235,11 +228,7 @@ impl Source {
     /// A decision that needs one number in `0..bound` only. It has a stream of its own kind: a
     /// site is used either with [`draw`](Self::draw) or with this, never with both.
     pub fn pick(&mut self, process: ProcessId, site: Site, bound: u32, event: u64) -> u32 {
-        if let Some(fresh) = self.fresh
-            && event >= fresh.from_event
-        {
-            self.switch_to(fresh);
-        }
+        self.turn(event);
         let stream = self.stream(process, site);
         let key = ChoiceKey { process, site, count: stream.count };
         stream.count += 1;
@@ -275,10 +264,17 @@ impl Source {
         slot.as_mut().expect("the stream was made just above")
     }
 
+    /// Takes the turns that are due.
+    #[inline]
+    fn turn(&mut self, event: u64) {
+        while let Some(turn) = self.turns.pop_if(|turn| event >= turn.from_event) {
+            self.switch_to(turn);
+        }
+    }
+
     /// From here on every stream continues under another key; counts go on, so that keys stay
     /// unique within the world.
     fn switch_to(&mut self, fresh: Fresh) {
-        self.fresh = None;
         self.key = key_of(fresh.seed, 1 + fresh.from_event);
         for (index, slot) in self.streams.iter_mut().enumerate() {
             if let Some(stream) = slot.as_mut().filter(|stream| stream.world == self.world) {
@@ -323,7 +319,7 @@ mod tests {
         for _ in 0..5 {
             let _ = used.draw(A, Site::REQUEST, 0);
         }
-        used.reset(2);
+        used.reset(&Seed::from(2));
         assert_eq!(used.draw(A, Site::REQUEST, 0), Source::new(2).draw(A, Site::REQUEST, 0));
     }
 
@@ -354,12 +350,24 @@ mod tests {
     #[test]
     fn fresh_draws_keep_the_prefix_and_change_the_rest() {
         let (mut plain, mut fresh) = (Source::new(7), Source::new(7));
-        fresh.draw_afresh(Fresh { from_event: 10, seed: 99 });
+        fresh.reset(&Seed::from(7).turned(Fresh { from_event: 10, seed: 99 }));
         for event in 0..10 {
             assert_eq!(plain.draw(A, Site::REQUEST, event), fresh.draw(A, Site::REQUEST, event));
         }
         for event in 10..20 {
             assert_ne!(plain.draw(A, Site::REQUEST, event), fresh.draw(A, Site::REQUEST, event));
+        }
+    }
+
+    #[test]
+    fn each_turn_keeps_what_came_before_it() {
+        let (mut once, mut twice) = (Source::new(0), Source::new(0));
+        let first = Seed::from(7).turned(Fresh { from_event: 10, seed: 99 });
+        once.reset(&first);
+        twice.reset(&first.turned(Fresh { from_event: 15, seed: 5 }));
+        for event in 0..20 {
+            let same = once.draw(A, Site::REQUEST, event) == twice.draw(A, Site::REQUEST, event);
+            assert_eq!(same, event < 15, "{event}");
         }
     }
 

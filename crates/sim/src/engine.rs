@@ -159,7 +159,7 @@ impl Engine {
         self.processes.clear();
         self.processes.push(Process::new(ProcessName { role: "world", number: 0 }));
         self.aims.clear();
-        self.source.reset(config.seed);
+        self.source.reset(&config.seed);
         self.trace.reset(config.keep);
         self.labels.reset_counts();
     }

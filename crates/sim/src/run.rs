@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use crate::engine::{Action, with};
 use crate::process::ProcessId;
+use crate::seed::Seed;
 use crate::task::LocalFuture;
 use crate::trace::{Keep, Kind};
 
@@ -44,10 +45,10 @@ impl Default for Limits {
 }
 
 /// How a world is run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Decides everything.
-    pub seed: u64,
+    pub seed: Seed,
     /// How much of the trace is kept.
     pub keep: Keep,
     /// When to give up.
@@ -57,8 +58,8 @@ pub struct Config {
 impl Config {
     /// The usual limits, and only the fingerprint kept.
     #[must_use]
-    pub fn new(seed: u64) -> Self {
-        Config { seed, keep: Keep::Hash, limits: Limits::default() }
+    pub fn new(seed: impl Into<Seed>) -> Self {
+        Config { seed: seed.into(), keep: Keep::Hash, limits: Limits::default() }
     }
 }
 

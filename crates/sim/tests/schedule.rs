@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use sim::{
     Access, ChoiceKey, Config, Device, DeviceId, Footprint, Fresh, Interest, Limits, Order,
-    Outcome, ProcessId, ProcessName, Schedule, Site, Tasks,
+    Outcome, ProcessId, ProcessName, Schedule, Seed, Site, Tasks,
 };
 
 const MS: Duration = Duration::from_millis(1);
@@ -74,7 +74,7 @@ struct Run {
 
 /// Runs chains of so many events for processes 1, 2, ... under a schedule.
 fn run_with(
-    seed: u64,
+    seed: impl Into<Seed>,
     schedule: Schedule,
     objects: Objects,
     events: &[u32],
@@ -106,7 +106,7 @@ fn run_with(
     Run { order: chains.log.take(), lateness_ns: chains.lateness_ns.take() }
 }
 
-fn run(seed: u64, schedule: Schedule, objects: Objects, events: &[u32]) -> Run {
+fn run(seed: impl Into<Seed>, schedule: Schedule, objects: Objects, events: &[u32]) -> Run {
     run_with(seed, schedule, objects, events, || ())
 }
 
@@ -252,8 +252,8 @@ fn one_decision_can_be_overridden_and_the_rest_drawn_afresh() {
         }
     }
     let afresh = |fresh_seed| {
-        let prepare = move || sim::draw_afresh(Fresh { from_event: 0, seed: fresh_seed });
-        run_with(1, wide(Order::Walk), Objects::Shared, &[9, 9], prepare).order
+        let seed = Seed::from(1).turned(Fresh { from_event: 0, seed: fresh_seed });
+        run(seed, wide(Order::Walk), Objects::Shared, &[9, 9]).order
     };
     assert_eq!(afresh(5), afresh(5));
     assert_ne!(afresh(5), afresh(6));

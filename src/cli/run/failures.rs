@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use sim::Seed;
 use sim::trace::Keep;
 
 use super::super::args::{Chosen, RunArgs};
@@ -53,7 +54,8 @@ impl Teller<'_> {
         group: &Group,
     ) -> Result<FailureGroup, UsageError> {
         let args = self.args;
-        let seed = group.seeds.first().copied().unwrap_or(self.campaign.first_seed);
+        let first = Seed::from(self.campaign.first_seed);
+        let seed = group.seeds.first().unwrap_or(&first);
         let reduces = !args.no_reduce && *key != GroupKey::NotDeterministic;
         let chosen = (self.chosen, args.campaign.world.bug.as_deref());
         let tries = reduces.then_some(args.reduce_tries);
@@ -64,7 +66,7 @@ impl Teller<'_> {
         let diagnosis = (!args.no_failure_diagnosis).then(|| diagnose(&report)).flatten();
         let mut story = Story::of(&report, diagnosis);
         // What a reduced plan leaves open may be drawn from another seed.
-        story.seed = seed;
+        story.seed = seed.clone();
         if *key == GroupKey::NotDeterministic {
             story.not_deterministic();
         }
@@ -78,7 +80,7 @@ impl Teller<'_> {
         };
         Ok(FailureGroup {
             count: group.count,
-            seeds: group.seeds.iter().copied().collect(),
+            seeds: group.seeds.iter().cloned().collect(),
             story,
             reduced: shortened.as_ref().map(reduced_line),
             saved,
@@ -95,8 +97,8 @@ impl Teller<'_> {
 }
 
 /// Keeps the small plan and returns where.
-fn save(dir: &Path, shortened: &Shortened, seed: u64) -> Result<String, UsageError> {
-    let path = dir.join(format!("{}-{seed}.json", shortened.before.failure.class()));
+fn save(dir: &Path, shortened: &Shortened, seed: &Seed) -> Result<String, UsageError> {
+    let path = dir.join(format!("{}-{}.json", shortened.before.failure.class(), seed.file_name()));
     let plan = noted(shortened, &format!("seed {seed}"));
     let name = path.display().to_string();
     plan.write(&path).map_err(|source| UsageError::Plan { path: name.clone(), source })?;
