@@ -198,9 +198,7 @@ pub fn examine(
 
 fn drawn(width: Width) -> &'static str {
     match width {
-        Width::Wide => {
-            "latencies from a quarter of the usual to four times as long, names, jitter"
-        }
+        Width::Wide => "latencies from a quarter of the usual to four times as long, names, jitter",
         Width::Narrow => "latencies within a fifth of the usual, names, jitter",
         Width::None => "names and jitter, with latencies as they are",
     }

@@ -43,7 +43,7 @@ pub use build::{Misfit, Ran, replay};
 pub(crate) use build::{Trial, run};
 pub use check::Flaw;
 pub use extract::plan_of_seed;
-pub(crate) use extract::{observed_ways, pruned};
+pub(crate) use extract::{Origin, observed_ways, origin_of_seed, pruned, written_ways};
 pub use file::{FILE_BYTES_MAX, PlanError};
 pub use happenings::{
     BlowEntry, BlowKind, InterestEntry, OrderEntry, OutageEntry, Place, ScheduleEntry, TasksEntry,

@@ -5,10 +5,11 @@
 //! runs into a limit never does. What is tried, in this order, again and again until nothing helps:
 //!
 //! 1. **cut**: what did not happen before the failure;
-//! 2. **leap**: everything of a kind at once (all faults, all blows, all latencies, the order);
-//! 3. **take away** slots, blows, faults, operations, by delta debugging (`delta`);
-//! 4. **shrink** operations: reads and writes, keys, pauses, patience, upkeep;
-//! 5. **smooth** what is left: round lengths, ordinary latencies, default options.
+//! 2. **hasten**: another world in which it fails sooner (`hasten`);
+//! 3. **leap**: everything of a kind at once (all faults, all blows, all latencies, the order);
+//! 4. **take away** slots, blows, faults, operations, by delta debugging (`delta`);
+//! 5. **shrink** operations: reads and writes, keys, pauses, patience, upkeep;
+//! 6. **smooth** what is left: round lengths, ordinary latencies, default options.
 //!
 //! What a plan leaves open is drawn from its seed, and taking something away shifts that: a candidate
 //! may pass by bad luck alone. So where nothing helps any more and much is left, candidates are tried
@@ -20,12 +21,14 @@
 //! | file | what is in it |
 //! |---|---|
 //! | `delta` | delta debugging of a list |
+//! | `hasten` | worlds in which the same failure comes sooner |
 //! | `removal` | plans without some of their parts |
 //! | `shrink` | operations and keys made smaller |
 //! | `smooth` | lengths, latencies and options made ordinary |
 //! | `worlds` | the oracle that runs worlds |
 
 mod delta;
+mod hasten;
 pub(crate) mod removal;
 mod shrink;
 mod smooth;
@@ -41,17 +44,27 @@ pub use worlds::{Budget, Failed, Irreducible, Shortened, Size, Suspect, Worlds, 
 /// A plan with so few operations is small.
 const FEW_OPERATIONS: usize = 10;
 
+/// Under how many other latencies a failure is looked for in the order of time.
+const CALMER_WORLDS: u64 = 40;
+
 /// Under how many seeds a candidate is tried when nothing else helps.
 const SEEDS_OF_LUCK: u64 = 5;
 
 /// Who says whether a candidate still fails.
 pub trait Oracle {
-    /// Whether the candidate fails in the wanted way.
-    fn fails(&mut self, candidate: &Plan) -> bool;
+    /// How large the run of the candidate is, in events, if it fails in the wanted way.
+    fn fails(&mut self, candidate: &Plan) -> Option<u64>;
 
     /// The same plan without what does not happen in its run; `None` if there is nothing to know.
     fn pruned(&mut self, plan: &Plan) -> Option<Plan> {
         let _ = plan;
+        None
+    }
+
+    /// Another run of the plan, ordered by time and with other latencies, that fails in the wanted
+    /// way, written down whole; `number` says which other latencies. `None` if it does not fail.
+    fn calmer(&mut self, plan: &Plan, number: u64) -> Option<Plan> {
+        let _ = (plan, number);
         None
     }
 
@@ -97,11 +110,14 @@ pub fn reduce(
     progress: &mut dyn FnMut(&Plan, u32),
 ) -> Reduced {
     let mut reducer =
-        Reducer { plan, oracle, progress, tries: 0, limit: tries, out: false, seeds: 1 };
+        Reducer { plan, oracle, progress, tries: 0, limit: tries, out: false, seeds: 1, size: 0 };
     let mut seeds = 1;
+    let whole = reducer.plan.clone();
+    reducer.size = reducer.ask(&whole).unwrap_or(u64::MAX);
     reducer.prune();
     loop {
         let before = reducer.plan.clone();
+        reducer.hasten();
         reducer.seeds = seeds;
         reducer.leap();
         reducer.take_away();
@@ -134,6 +150,8 @@ struct Reducer<'a> {
     out: bool,
     /// Under how many seeds a candidate is tried.
     seeds: u64,
+    /// Events of the run of the smallest plan.
+    size: u64,
 }
 
 impl Reducer<'_> {
@@ -149,21 +167,39 @@ impl Reducer<'_> {
     }
 
     fn try_once(&mut self, candidate: Plan) -> bool {
+        let size = self.ask(&candidate);
+        size.inspect(|size| self.take(candidate, *size)).is_some()
+    }
+
+    /// How large the run of a candidate is that fails in the same way.
+    fn ask(&mut self, candidate: &Plan) -> Option<u64> {
         if self.out {
-            return false;
+            return None;
         }
         if self.tries >= self.limit || self.oracle.is_exhausted() {
             self.out = true;
-            return false;
+            return None;
         }
         self.tries += 1;
         // What cannot be written down and read back is no plan.
-        let fails = candidate.check().is_ok() && self.oracle.fails(&candidate);
-        if fails {
-            self.plan = candidate;
-            (self.progress)(&self.plan, self.tries);
+        candidate.check().ok().and_then(|()| self.oracle.fails(candidate))
+    }
+
+    /// From now on this is the smallest plan.
+    fn take(&mut self, plan: Plan, size: u64) {
+        (self.plan, self.size) = (plan, size);
+        (self.progress)(&self.plan, self.tries);
+    }
+
+    /// Takes the plan with this edit if it fails in the same way, and not later.
+    fn try_as_short(&mut self, edit: impl FnOnce(&mut Plan)) -> bool {
+        let mut candidate = self.plan.clone();
+        edit(&mut candidate);
+        if candidate == self.plan {
+            return false;
         }
-        fails
+        let size = self.ask(&candidate).filter(|size| *size <= self.size);
+        size.inspect(|size| self.take(candidate, *size)).is_some()
     }
 
     /// Takes the plan with this edit if it fails in the same way.
@@ -214,8 +250,24 @@ impl Reducer<'_> {
         self.try_edit(smooth::ordinary_ways);
         if !self.try_edit(|plan| plan.world.schedule = None)
             && let Some(by_time) = self.oracle.by_time(&self.plan)
+            && !self.try_plan(by_time)
         {
-            self.try_plan(by_time);
+            self.calm();
+        }
+    }
+
+    /// Looks for the same failure in the order of time, under other latencies.
+    fn calm(&mut self) {
+        for number in 1..=CALMER_WORLDS {
+            if self.out {
+                return;
+            }
+            self.tries += 1;
+            if let Some(calmer) = self.oracle.calmer(&self.plan, number)
+                && self.try_once(calmer)
+            {
+                return;
+            }
         }
     }
 

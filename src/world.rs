@@ -413,10 +413,7 @@ fn build(
     let (store, judge) = (arena.store.clone(), arena.judge.clone());
     blueprint.add_processes();
     let damaged_bodies = blueprint.damaged_bodies();
-    let Blueprint { options, slots, twins, script, fresh, .. } = blueprint;
-    if let Some(fresh) = fresh {
-        sim::draw_afresh(fresh);
-    }
+    let Blueprint { options, slots, twins, script, .. } = blueprint;
     judge.lock().reset(how.judging);
     store.begin(Setup {
         profile: Arc::clone(&options.profile),

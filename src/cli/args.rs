@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use sim::Seed;
 use sim::trace::Filter;
 use sim_storage::profile::Profile;
 
@@ -284,9 +283,10 @@ pub struct ReplayArgs {
 /// Which run `vopr explain` and `vopr report` show.
 #[derive(Clone, Debug, Args)]
 pub struct ShowArgs {
-    /// The seed.
-    pub seed: Seed,
-    /// What worlds are like; give what the failing run was given.
+    /// A seed, also one that is continued afresh (42@1130:7), or the file of a plan.
+    #[arg(value_name = "SEED|FILE")]
+    pub what: Source,
+    /// What worlds are like; give what the failing run was given. A plan says it by itself.
     #[command(flatten)]
     pub world: WorldArgs,
     /// Leave out what comes after this event.
@@ -295,6 +295,13 @@ pub struct ShowArgs {
     /// Show the run as it is, without a smaller one that fails in the same way.
     #[arg(long)]
     pub no_reduce: bool,
+    /// Runs for each question of what the failure needs and from when on it is certain; 0 asks
+    /// none.
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub variations: u32,
+    /// Events of all these runs together, in millions, at most.
+    #[arg(long, value_name = "MILLIONS", default_value_t = 10)]
+    pub examine_events: u32,
     /// Keep at most so many events, the last ones.
     #[arg(long, value_name = "N", default_value_t = sim::trace::DEFAULT_RING_CAPACITY)]
     pub ring: usize,

@@ -2,7 +2,7 @@
 //! without it.
 
 use sim::trace::{Kind, Row};
-use sim_storage::fault::RequestKey;
+use sim_storage::fault::{Made, Moment, RequestKey};
 
 use super::Seen;
 use crate::plan::{BlowKind, Does, OrderEntry, Place, Plan, RequestEntry, Span, UpkeepEntry};
@@ -92,10 +92,14 @@ impl Found<'_> {
         let mut place = 0;
         for (index, slot) in self.plan.slots.iter().enumerate() {
             let operations = slot.operations.iter().map(|operation| {
-                (self.own.invocation(self.plan, index, operation.number), operation.does.to_string())
+                (
+                    self.own.invocation(self.plan, index, operation.number),
+                    operation.does.to_string(),
+                )
             });
-            let rounds =
-                slot.rounds.iter().map(|round| (None, format!("round {}", round.number)));
+            let rounds = slot.rounds.iter().map(|round| {
+                (self.own.round(slot.process, round.number), format!("round {}", round.number))
+            });
             for (event, does) in operations.chain(rounds).collect::<Vec<_>>() {
                 let kept: Vec<usize> = (0..count).filter(|it| *it != place).collect();
                 let without = keep_operations(self.plan, &kept);
@@ -124,7 +128,8 @@ impl Found<'_> {
             }
             let sent = self.own.request(request);
             let sent = sent.and_then(|number| self.own.row(Kind::Request, number));
-            let long = |way: Option<Span>| way.map_or(String::from("as usual"), |it| it.to_string());
+            let long =
+                |way: Option<Span>| way.map_or(String::from("as usual"), |it| it.to_string());
             let (there, back) = (long(request.there), long(request.back));
             let what = format!("a request of {}: {there} there, {back} back", request.process);
             let event = sent.map(|row| row.event);
@@ -164,8 +169,10 @@ impl Found<'_> {
             }
             for (place, round) in slot.rounds.iter().enumerate() {
                 if round.pause > Span(0) {
-                    let what = format!("{name} pauses for {} after round {}", round.pause, round.number);
-                    self.edit((None, what, WITHOUT), |plan| {
+                    let what =
+                        format!("{name} pauses for {} after round {}", round.pause, round.number);
+                    let event = self.own.round(slot.process, round.number);
+                    self.edit((event, what, WITHOUT), |plan| {
                         plan.slots[index].rounds[place].pause = Span(0);
                     });
                 }
@@ -228,6 +235,15 @@ impl Seen {
             row.kind == Kind::Invoke && row.process == entry.name && row.detail == text
         });
         rows.map(|row| row.event).nth(earlier)
+    }
+
+    /// The first request of a round of a duty.
+    fn round(&self, process: u16, number: u32) -> Option<u64> {
+        let is_its = |made: &&Made| {
+            made.key.process.0 == process && made.key.moment == Moment::Operation(number)
+        };
+        let made = self.recording.requests.iter().find(is_its)?;
+        self.row(Kind::Request, made.request).map(|row| row.event)
     }
 
     /// The event at which a blow struck: the fault at the step, for one that is aimed at a step.

@@ -1,7 +1,7 @@
 //! Two requests at one object, in the other order.
 //!
-//! Two requests of different processes at one object race if one of them changes it and nothing
-//! else happens to the object between them. Each such pair of the story is swapped: the request
+//! Two requests of different processes at one object race if one of them changes it and nobody
+//! changes it between them. Each such pair of the story is swapped: the request
 //! that came first is held up on its way until the other one is through. In every variation the two
 //! come at other times, so each is run twice: once to see when they come, and once with the delay.
 //! A pair that cannot be swapped without its client giving up, or of which one request is not made,
@@ -112,19 +112,24 @@ fn pairs(own: &Seen, told: &[u64]) -> Vec<Pair> {
     let made: BTreeMap<u64, &Made> =
         own.recording.requests.iter().map(|made| (made.request, made)).collect();
     let request = |row: &Row| Some(Told { key: made.get(&row.a)?.key, event: row.event });
-    let mut last: BTreeMap<u32, &Row> = BTreeMap::new();
+    let is_told = |row: &Row| told.binary_search(&row.event).is_ok();
+    // By object: its last change, and who has read it since.
+    let mut since: BTreeMap<u32, Vec<&Row>> = BTreeMap::new();
     let mut pairs = Vec::new();
     for row in own.report.trace.iter().filter(|row| row.kind == Kind::Apply && row.object > 0) {
-        let before = last.insert(row.object, row);
-        let Some(before) = before.filter(|before| before.process != row.process) else { continue };
-        let is_told = |row: &Row| told.binary_search(&row.event).is_ok();
-        if is_told(before)
-            && is_told(row)
-            && (changes(before) || changes(row))
-            && let (Some(first), Some(second)) = (request(before), request(row))
-        {
-            pairs.push(Pair { first, second });
+        let earlier = since.entry(row.object).or_default();
+        let rivals = earlier.iter().filter(|other| {
+            other.process != row.process && (changes(other) || changes(row)) && is_told(other)
+        });
+        for rival in rivals.filter(|_| is_told(row)) {
+            if let (Some(first), Some(second)) = (request(rival), request(row)) {
+                pairs.push(Pair { first, second });
+            }
         }
+        if changes(row) {
+            earlier.clear();
+        }
+        earlier.push(row);
     }
     pairs
 }

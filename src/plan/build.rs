@@ -193,7 +193,7 @@ pub(super) fn blueprint(plan: &Plan, system: &dyn SystemUnderTest) -> Result<Blu
         schedule: world.schedule.map_or(Schedule::TIMED, super::ScheduleEntry::to_schedule),
     };
     let script = Some(Arc::new(script(plan)));
-    Ok(Blueprint { options, slots, twins, processes: world.processes, script, fresh: None })
+    Ok(Blueprint { options, slots, twins, processes: world.processes, script })
 }
 
 /// A world that is written down draws no operations.

@@ -15,11 +15,11 @@
 use std::sync::Arc;
 
 use sim::trace::Keep;
+use sim::{Fresh, Seed};
 use sim_storage::fault::{Chance, FaultRates, Spread};
 
 use super::build::blueprint;
 use super::{Misfit, Plan, Trial};
-use crate::panics;
 use crate::swarm::{Blow, Judging};
 use crate::system::SystemUnderTest;
 use crate::world::{Arena, How, Patience, Recorded, run_world};
@@ -58,8 +58,8 @@ impl Width {
 #[derive(Clone, Debug)]
 pub(crate) struct Variation {
     chance: Chance,
-    /// From after how many events the other draws of the world are fresh, and from which seed.
-    fresh: sim::Fresh,
+    /// Decides the other draws of the world.
+    seed: Seed,
     rates: FaultRates,
     /// By place: blows that do not strike.
     missed: Vec<usize>,
@@ -72,8 +72,7 @@ impl Variation {
             Width::None => Chance::Nothing,
             _ => Chance::Latencies(width.spread(plan)),
         };
-        let fresh = sim::Fresh { from_event: 0, seed };
-        Variation { chance, fresh, rates: FaultRates::none(), missed: Vec::new() }
+        Variation { chance, seed: Seed::from(seed), rates: FaultRates::none(), missed: Vec::new() }
     }
 
     /// The plan's own run through the event `last`, and from there on another one, drawn from
@@ -87,8 +86,8 @@ impl Variation {
     ) -> Variation {
         let events = last + 1;
         let chance = Chance::Future { events, spread: Width::Wide.spread(plan) };
-        let fresh = sim::Fresh { from_event: events, seed };
-        Variation { chance, fresh, rates: rates.clone(), missed }
+        let seed = plan.seed.turned(Fresh { from_event: events, seed });
+        Variation { chance, seed, rates: rates.clone(), missed }
     }
 }
 
@@ -109,9 +108,7 @@ pub(crate) fn run_varied(
     for &place in &variation.missed {
         blueprint.options.blows[place].blow = Blow::Nothing;
     }
-    blueprint.fresh = Some(variation.fresh);
     let how = How { keep, recorded, judging: Judging::On, patience };
-    let (report, recording) =
-        panics::quietly(|| run_world(arena, plan.seed, system, how, || blueprint));
+    let (report, recording) = run_world(arena, &variation.seed, system, how, || blueprint);
     Ok(Trial { report, recording })
 }

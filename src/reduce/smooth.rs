@@ -1,7 +1,7 @@
 //! What is left, made ordinary: round lengths, usual latencies, default options.
 
 use sim::Seed;
-use sim_storage::fault::Fault;
+use sim_storage::fault::{Fault, Report};
 
 use super::Reducer;
 use super::removal::drop_ordinary;
@@ -28,12 +28,14 @@ impl Reducer<'_> {
 
     fn smooth_options(&mut self) {
         self.try_edit(|plan| plan.world.clients = 1);
-        self.try_edit(|plan| plan.world.filling = 0);
+        self.try_as_short(|plan| plan.world.filling = 0);
         self.try_edit(|plan| plan.world.write_limit = WriteLimitEntry::Ignored);
         self.try_edit(|plan| plan.world.store = String::from("s3"));
         self.try_edit(|plan| plan.seed = Seed::from(1));
-        if !self.try_edit(|plan| plan.world.tuning = [MIDDLE; sim::DRAW_WORDS]) {
-            self.try_on_most(sim::DRAW_WORDS, |plan, word| plan.world.tuning[word] = MIDDLE);
+        if !self.try_as_short(|plan| plan.world.tuning = [MIDDLE; sim::DRAW_WORDS]) {
+            for word in 0..sim::DRAW_WORDS {
+                self.try_as_short(|plan| plan.world.tuning[word] = MIDDLE);
+            }
         }
         self.round(|plan| Some(&mut plan.world.transport_timeout));
         self.round(|plan| Some(&mut plan.world.late_landing_max));
@@ -109,6 +111,7 @@ impl Reducer<'_> {
             candidate
         });
         for place in 0..self.plan.requests.len() {
+            self.try_edit(|plan| name_the_fault(plan, place));
             self.try_edit(|plan| plan.requests[place].there = None);
             self.try_edit(|plan| plan.requests[place].back = None);
             self.try_edit(|plan| plan.requests[place].luck_ppm = 0);
@@ -133,6 +136,23 @@ impl Reducer<'_> {
             }
         }
     }
+}
+
+/// What takes longer than its client waits is a fault, and is called by its name.
+fn name_the_fault(plan: &mut Plan, place: usize) {
+    let too_long = |way: Option<Span>| way.is_some_and(|way| way >= plan.world.transport_timeout);
+    let request = &plan.requests[place];
+    let report = Report::Silence;
+    let fault = match (request.fault, too_long(request.there), too_long(request.back)) {
+        (None, true, _) => {
+            let after_ns = request.there.map_or(0, |there| there.0);
+            Fault::LateApply { report, after_ns }
+        }
+        (None, false, true) => Fault::ReplyLost { report },
+        _ => return,
+    };
+    let request = &mut plan.requests[place];
+    (request.fault, request.there, request.back) = (Some(fault), None, None);
 }
 
 /// The number with so many digits that are not 0, rounded up.

@@ -123,10 +123,11 @@ struct Toy {
 }
 
 impl Oracle for Toy {
-    fn fails(&mut self, candidate: &Plan) -> bool {
+    fn fails(&mut self, candidate: &Plan) -> Option<u64> {
         self.asked += 1;
         let mut operations = candidate.slots.iter().flat_map(|slot| &slot.operations);
-        operations.any(|operation| operation.number == self.needed)
+        let fails = operations.any(|operation| operation.number == self.needed);
+        fails.then_some(candidate.operations() as u64)
     }
 }
 

@@ -7,7 +7,7 @@ use cpu_time::ThreadTime;
 use sim::trace::Keep;
 
 use super::{Oracle, Reduced, reduce};
-use crate::plan::{self, Failure, Misfit, Plan, Trial};
+use crate::plan::{self, Failure, Misfit, Plan, Trial, Variation, Width, run_varied};
 use crate::system::SystemUnderTest;
 use crate::world::{Arena, Patience, Recorded, WorldReport};
 
@@ -151,10 +151,14 @@ impl<'a> Worlds<'a> {
         keep: Keep,
         recorded: Recorded,
     ) -> Option<Trial> {
-        let patience = Patience::Polls(self.wanted.size.events * POLLS.0 + POLLS.1);
+        let patience = self.patience();
         let trial = plan::run(self.arena, plan, system, keep, recorded, patience).ok()?;
         self.events_left = self.events_left.saturating_sub(trial.report.events);
         Some(trial)
+    }
+
+    fn patience(&self) -> Patience {
+        Patience::Polls(self.wanted.size.events * POLLS.0 + POLLS.1)
     }
 
     fn fails_as_wanted(&self, trial: &Trial) -> bool {
@@ -164,15 +168,28 @@ impl<'a> Worlds<'a> {
 }
 
 impl Oracle for Worlds<'_> {
-    fn fails(&mut self, candidate: &Plan) -> bool {
+    fn fails(&mut self, candidate: &Plan) -> Option<u64> {
         let system = Arc::clone(&self.suspect.system);
         let trial = self.run(candidate, &system, Keep::Hash, Recorded::Dropped);
-        if !trial.is_some_and(|trial| self.fails_as_wanted(&trial)) {
-            return false;
-        }
-        let Some(sound) = self.suspect.sound.clone() else { return true };
-        let trial = self.run(candidate, &sound, Keep::Hash, Recorded::Dropped);
-        trial.is_some_and(|trial| Failure::of(&trial.report.verdict).is_none())
+        let size = trial.filter(|trial| self.fails_as_wanted(trial))?.report.events;
+        let Some(sound) = self.suspect.sound.clone() else { return Some(size) };
+        let trial = self.run(candidate, &sound, Keep::Hash, Recorded::Dropped)?;
+        Failure::of(&trial.report.verdict).is_none().then_some(size)
+    }
+
+    fn calmer(&mut self, plan: &Plan, number: u64) -> Option<Plan> {
+        let mut plan = plan.clone();
+        plan.world.schedule = None;
+        plan.seed = number.into();
+        let variation = Variation::latencies(&plan, Width::Wide, number);
+        let patience = self.patience();
+        let system = Arc::clone(&self.suspect.system);
+        let varied = (&plan, &variation);
+        let (keep, kept) = (Keep::Hash, Recorded::Kept);
+        let trial = run_varied(self.arena, varied, &system, keep, kept, patience).ok()?;
+        self.events_left = self.events_left.saturating_sub(trial.report.events);
+        let recording = trial.recording.as_ref().filter(|_| self.fails_as_wanted(&trial))?;
+        Some(plan::written_ways(&plan, recording))
     }
 
     fn pruned(&mut self, plan: &Plan) -> Option<Plan> {

@@ -12,7 +12,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sim::{Fresh, ProcessId, ProcessName, Site};
+use sim::{ProcessId, ProcessName, Site};
 use sim_storage::fault::{FaultKind, Made, Script};
 
 use crate::meter::DamagedBodies;
@@ -103,8 +103,6 @@ pub(crate) struct Blueprint {
     pub(crate) processes: u16,
     /// The fates of requests; `None`: they are drawn.
     pub(crate) script: Option<Arc<Script>>,
-    /// From when on everything is drawn from another seed; `None`: never.
-    pub(crate) fresh: Option<Fresh>,
 }
 
 impl Blueprint {
@@ -122,7 +120,7 @@ impl Blueprint {
                 twins.push(TwinPlan { blow, name, process: ProcessId(processes) });
             }
         }
-        Blueprint { options, slots, twins, processes, script: None, fresh: None }
+        Blueprint { options, slots, twins, processes, script: None }
     }
 
     /// Adds the processes of all slots and twins to the running world.
