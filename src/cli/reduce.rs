@@ -35,7 +35,7 @@ pub struct ReduceArgs {
     #[arg(long, value_name = "N", default_value_t = 20_000)]
     pub tries: u32,
     /// Events of all their runs together, in millions, at most: what time is on every machine.
-    #[arg(long, value_name = "MILLIONS", default_value_t = 20)]
+    #[arg(long, value_name = "MILLIONS", default_value_t = 5)]
     pub events: u32,
     /// Seconds of processor time that it may take. The result depends on the machine then.
     #[arg(long, value_name = "SECONDS")]
@@ -96,7 +96,7 @@ pub(super) fn run(
 }
 
 /// Candidates for the small form of a run, unless somebody says how many.
-pub(super) const TRIES: u32 = 2_000;
+pub(super) const TRIES: u32 = 5_000;
 
 /// Events of all these candidates together: a few seconds.
 const EVENTS_MAX: u64 = 5_000_000;

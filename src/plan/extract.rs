@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sim::Seed;
-use sim::trace::{Keep, Kind, Row};
+use sim::trace::Keep;
 use sim_storage::WriteLimit;
 use sim_storage::fault::{FaultKind, FaultRates, Made};
 
@@ -164,7 +164,7 @@ fn requests(recording: &Recording) -> Vec<RequestEntry> {
     recording.requests.iter().map(entry).collect()
 }
 
-fn name_of(recording: &Recording, process: u16) -> String {
+pub(super) fn name_of(recording: &Recording, process: u16) -> String {
     recording.names.get(usize::from(process)).map(ToString::to_string).unwrap_or_default()
 }
 
@@ -205,46 +205,6 @@ pub(crate) fn pruned(plan: &Plan, recording: &Recording) -> Plan {
             || request.back.is_some()
             || request.luck_ppm > 0
     });
-    plan
-}
-
-/// The plan with the order by time, and with the ways of requests as long as they really took in a
-/// run of another order.
-pub(crate) fn observed_ways(plan: &Plan, recording: &Recording, trace: &[Row]) -> Plan {
-    let mut times: BTreeMap<u64, [Option<u64>; 3]> = BTreeMap::new();
-    for row in trace {
-        let place = match row.kind {
-            Kind::Request => 0,
-            Kind::Apply => 1,
-            Kind::Reply => 2,
-            _ => continue,
-        };
-        let slot = &mut times.entry(row.a).or_default()[place];
-        slot.get_or_insert(row.at_ns);
-    }
-    let mut plan =
-        Plan { world: WorldEntry { schedule: None, ..plan.world.clone() }, ..plan.clone() };
-    plan.requests.clear();
-    for made in &recording.requests {
-        let mut ways = made.fate.ways.unwrap_or_default();
-        if let Some([Some(left), applied, replied]) = times.get(&made.request) {
-            if let Some(applied) = applied {
-                ways.there_ns = applied - left;
-            }
-            if let (Some(applied), Some(replied)) = (applied, replied) {
-                ways.back_ns = replied.saturating_sub(*applied);
-            }
-        }
-        plan.requests.push(RequestEntry {
-            process: name_of(recording, made.key.process.0),
-            at: MomentEntry(made.key.moment),
-            nth: made.key.nth,
-            fault: made.fate.fault,
-            there: Some(Span(ways.there_ns)),
-            back: Some(Span(ways.back_ns)),
-            luck_ppm: made.fate.luck_ppm,
-        });
-    }
     plan
 }
 

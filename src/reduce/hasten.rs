@@ -4,10 +4,10 @@
 //! come to the one that matters. Taking away single operations does not help, because each of them
 //! is needed for the sum. So the world is changed as a whole (larger values, other options of the
 //! system, upkeep after every operation, no pauses, another seed), and a change stays if the run
-//! fails in the same way after **fewer events**. What did not happen any more is cut, and what the
+//! fails in the same way after **less**. What did not happen any more is cut, and what the
 //! change has made superfluous goes with the next round of taking away.
 
-use super::Reducer;
+use super::{Reducer, Size};
 use crate::plan::{Plan, Span, UpkeepEntry};
 
 /// Sizes of values, in bytes.
@@ -36,8 +36,8 @@ impl Reducer<'_> {
 
     /// Takes the setting of a knob that makes the run shortest, if it is worth it.
     fn turn(&mut self, knob: &[Edit]) {
-        let mut best: Option<(u64, Plan)> = None;
-        let worth = self.size / 100 * WORTH_PERCENT;
+        let mut best: Option<(Size, Plan)> = None;
+        let mut worth = self.size.weight() / 100 * WORTH_PERCENT;
         for edit in knob {
             let mut candidate = self.plan.clone();
             edit(&mut candidate);
@@ -45,8 +45,8 @@ impl Reducer<'_> {
                 continue;
             }
             let size = self.ask(&candidate);
-            let bound = best.as_ref().map_or(worth, |(size, _)| size - 1);
-            if let Some(size) = size.filter(|size| *size <= bound && *size > 0) {
+            if let Some(size) = size.filter(|size| size.weight() < worth) {
+                worth = size.weight();
                 best = Some((size, candidate));
             }
         }

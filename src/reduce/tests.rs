@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use sim::trace::Keep;
 
-use super::{Budget, End, Irreducible, Oracle, Shortened, Suspect, minimize, reduce, shorten};
+use super::{
+    Budget, End, Irreducible, Oracle, Shortened, Size, Suspect, minimize, reduce, shorten,
+};
 use crate::plan::{Failure, Plan, plan_of_seed, replay};
 use crate::system::SystemUnderTest;
 use crate::systems::ManifestSystem;
@@ -123,11 +125,11 @@ struct Toy {
 }
 
 impl Oracle for Toy {
-    fn fails(&mut self, candidate: &Plan) -> Option<u64> {
+    fn fails(&mut self, candidate: &Plan, _: u64) -> Option<Size> {
         self.asked += 1;
         let mut operations = candidate.slots.iter().flat_map(|slot| &slot.operations);
         let fails = operations.any(|operation| operation.number == self.needed);
-        fails.then_some(candidate.operations() as u64)
+        fails.then_some(Size { operations: candidate.operations() as u64, ..Size::default() })
     }
 }
 
