@@ -14,6 +14,7 @@ use sim::trace::Keep;
 
 use crate::checkers::{CheckCounts, Class, Rule};
 use crate::distinct::Distinct;
+use crate::guided::{self, Corpus};
 use crate::panics;
 use crate::strategy::Strategy;
 use crate::swarm::SwarmOptions;
@@ -39,6 +40,19 @@ pub struct Campaign {
     pub swarm: SwarmOptions,
     /// Whether each seed is run twice.
     pub determinism: Determinism,
+    /// Which seeds are run.
+    pub seeding: Seeding,
+}
+
+/// Which seeds a campaign runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Seeding {
+    /// One after the other, from the first one on.
+    #[default]
+    InTurn,
+    /// Half of them in turn, half continued from where something rare happened: see
+    /// [`guided`].
+    Guided,
 }
 
 /// Whether each seed is run twice and both runs are compared.
@@ -157,7 +171,7 @@ impl Summary {
         all
     }
 
-    fn add(&mut self, report: &WorldReport) {
+    pub(crate) fn add(&mut self, report: &WorldReport, repeat: Repeat) {
         self.seeds += 1;
         self.requests += report.requests;
         self.operations += report.operations;
@@ -180,6 +194,9 @@ impl Summary {
         self.fingerprint = self.fingerprint.wrapping_add(mixed ^ (mixed >> 29));
         if let Some(key) = GroupKey::of(&report.verdict) {
             self.add_failure(key, &report.seed);
+        }
+        if repeat == Repeat::Differs {
+            self.add_failure(GroupKey::NotDeterministic, &report.seed);
         }
     }
 
@@ -266,11 +283,14 @@ pub struct Unwatched;
 
 impl Watch for Unwatched {}
 
-/// Runs a campaign with so many workers (at least one).
+/// Runs a campaign with so many workers (at least one). A guided one begins without a corpus.
 ///
 /// # Panics
 /// If a worker thread dies; panics of the system under test are caught and are findings.
 pub fn run(campaign: &Campaign, workers: usize, watch: &dyn Watch) -> Summary {
+    if campaign.seeding == Seeding::Guided {
+        return guided::run(campaign, workers, watch, Corpus::default()).0;
+    }
     panics::install();
     let (next, done) = (AtomicU64::new(0), AtomicU64::new(0));
     std::thread::scope(|scope| {
@@ -298,17 +318,33 @@ fn work(campaign: &Campaign, next: &AtomicU64, done: &AtomicU64, watch: &dyn Wat
         }
         for index in from..(from + CHUNK).min(campaign.iterations) {
             let seed = Seed::from(campaign.first_seed + index);
-            let run = |keep| run_seed(&arena, &seed, &campaign.system, &campaign.swarm, keep);
-            let report = run(watch.keep());
-            summary.add(&report);
-            if campaign.determinism == Determinism::Checked {
-                let again = run(Keep::Hash);
-                if again.fingerprint != report.fingerprint {
-                    summary.add_failure(GroupKey::NotDeterministic, &seed);
-                }
-            }
+            let (report, repeat) = run_once(campaign, &arena, &seed, watch.keep());
+            summary.add(&report, repeat);
             watch.finished(&report);
             done.fetch_add(1, Ordering::Relaxed);
         }
     }
+}
+
+/// Whether a second run of a seed was the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    /// It was, or there was none.
+    Same,
+    /// It was not.
+    Differs,
+}
+
+/// Runs a seed of a campaign, and if the campaign says so a second time.
+pub(crate) fn run_once(
+    campaign: &Campaign,
+    arena: &Arena,
+    seed: &Seed,
+    keep: Keep,
+) -> (WorldReport, Repeat) {
+    let run = |keep| run_seed(arena, seed, &campaign.system, &campaign.swarm, keep);
+    let report = run(keep);
+    let same = campaign.determinism == Determinism::Assumed
+        || run(Keep::Hash).fingerprint == report.fingerprint;
+    (report, if same { Repeat::Same } else { Repeat::Differs })
 }

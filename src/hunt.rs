@@ -11,14 +11,16 @@ use cpu_time::ThreadTime;
 use sim::Seed;
 use sim::trace::Keep;
 
+use crate::campaign::Seeding;
 use crate::checkers::{Class, Rule};
 use crate::diagnosis::diagnose;
+use crate::guided::{Corpus, Guide};
 use crate::panics;
 use crate::strategy::Strategy;
 use crate::swarm::SwarmOptions;
 use crate::system::SystemUnderTest;
 use crate::workers;
-use crate::world::{Arena, Verdict, run_seed};
+use crate::world::{Arena, Verdict, WorldReport, run_seed};
 
 /// Events of a failing run that its diagnosis may look at.
 pub const DIAGNOSIS_RING: usize = 1 << 20;
@@ -30,6 +32,8 @@ pub struct Hunt {
     pub system: Arc<dyn SystemUnderTest>,
     /// What worlds are like.
     pub swarm: SwarmOptions,
+    /// Which seeds are run.
+    pub seeding: Seeding,
     /// First seed.
     pub first_seed: u64,
     /// Seeds after which it is given up.
@@ -66,11 +70,12 @@ impl Hunt {
     fn run(&self, arena: &Arena) -> Outcome {
         let run = |seed: &Seed, keep| run_seed(arena, seed, &self.system, &self.swarm, keep);
         let began = ThreadTime::now();
-        let fails = |number: &u64| run(&Seed::from(*number), Keep::Hash).verdict != Verdict::Pass;
-        let found = (self.first_seed..self.first_seed.saturating_add(self.limit)).find(fails);
+        let found = match self.seeding {
+            Seeding::InTurn => self.in_turn(run),
+            Seeding::Guided => self.guided(run),
+        };
         let cpu = began.elapsed();
-        let catch = found.map(|number| {
-            let seed = Seed::from(number);
+        let catch = found.map(|(seeds, seed)| {
             let report = run(&seed, Keep::Ring { capacity: DIAGNOSIS_RING });
             let diagnosis = diagnose(&report);
             let rule = match &report.verdict {
@@ -79,7 +84,7 @@ impl Hunt {
             };
             Catch {
                 seed,
-                seeds: number - self.first_seed + 1,
+                seeds,
                 strategy: report.strategy,
                 rule,
                 class: diagnosis.as_ref().map(|found| found.class),
@@ -87,6 +92,31 @@ impl Hunt {
             }
         });
         Outcome { catch, cpu }
+    }
+
+    /// Runs seeds until one fails; says how many there were, and which one it is.
+    fn in_turn(&self, run: impl Fn(&Seed, Keep) -> WorldReport) -> Option<(u64, Seed)> {
+        let seeds = (0..self.limit).map(|place| Seed::from(self.first_seed + place));
+        let fails = |seed: &Seed| run(seed, Keep::Hash).verdict != Verdict::Pass;
+        (1..).zip(seeds).find(|(_, seed)| fails(seed))
+    }
+
+    fn guided(&self, run: impl Fn(&Seed, Keep) -> WorldReport) -> Option<(u64, Seed)> {
+        let mut guide = Guide::new(self.first_seed, Corpus::default());
+        let mut seeds = 0;
+        while seeds < self.limit {
+            let mut reports = Vec::new();
+            for seed in guide.generation(self.limit - seeds) {
+                seeds += 1;
+                let report = run(&seed, Keep::Pairs);
+                if report.verdict != Verdict::Pass {
+                    return Some((seeds, seed));
+                }
+                reports.push(report);
+            }
+            reports.iter().for_each(|report| guide.learn(report));
+        }
+        None
     }
 }
 

@@ -17,6 +17,7 @@ pub mod distinct;
 pub mod examine;
 mod files;
 pub mod formats;
+pub mod guided;
 pub mod hunt;
 mod meter;
 pub mod panics;

@@ -49,8 +49,8 @@ pub struct Report {
     pub store: String,
     /// First seed.
     pub first_seed: u64,
-    /// Last seed.
-    pub last_seed: u64,
+    /// Last seed; `None` if the search was guided and chose its worlds as it went.
+    pub last_seed: Option<u64>,
     /// What was done.
     pub work: Work,
     /// How differently the worlds went.

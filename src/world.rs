@@ -129,6 +129,9 @@ pub struct WorldReport {
     /// Hash of what was done to the objects of the store, in its order at each of them; see
     /// [`SimStore::behaviour`].
     pub behaviour: u64,
+    /// The pairs of an own step and a foreign event, each with the first event that showed it, if
+    /// they were asked for; see [`sim::trace::Trace::pairs`].
+    pub pairs: Vec<(u64, u64)>,
     /// The kept trace, if it was asked for.
     pub trace: Vec<Row>,
     /// What the world was like, if the trace was asked for.
@@ -523,7 +526,7 @@ fn report(
         checks.budget = world.accounts.borrow().iter().map(|account| account.checked()).sum();
     }
     let (mut trace, mut description) = (Vec::new(), String::new());
-    if keep != Keep::Hash {
+    if matches!(keep, Keep::Ring { .. }) {
         let names = sim::process_names();
         trace = sim::with_trace(|trace| trace.kept().map(|kept| Row::new(kept, &names)).collect());
         if let Some(world) = world {
@@ -549,6 +552,7 @@ fn report(
         findings: judge.findings().to_vec(),
         publications: judge.publications().clone(),
         behaviour: arena.store.behaviour(),
+        pairs: sim::with_trace(|trace| trace.pairs().collect()),
         trace,
         description,
     }

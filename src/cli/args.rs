@@ -11,7 +11,7 @@ use sim_storage::profile::Profile;
 use super::failure::UsageError;
 use super::plans::Source;
 use super::reduce::TRIES;
-use crate::campaign::{Campaign, Determinism};
+use crate::campaign::{Campaign, Determinism, Seeding};
 use crate::strategy::Strategy;
 use crate::swarm::{Faults, Judging, SwarmOptions, Workloads};
 use crate::system::SystemUnderTest;
@@ -144,19 +144,43 @@ pub enum StrategyArg {
     Surw,
     /// A calm world with one or two stalls at named steps, as long as the timers of the system.
     Stall,
+    /// Half of the worlds go on, afresh, from where an earlier one did something rare.
+    Guided,
 }
 
 impl StrategyArg {
     /// The strategy; `None` if each seed draws its own.
-    fn strategy(self) -> Option<Strategy> {
+    pub(super) fn strategy(self) -> Option<Strategy> {
         match self {
-            StrategyArg::Portfolio => None,
+            StrategyArg::Portfolio | StrategyArg::Guided => None,
             StrategyArg::Timed => Some(Strategy::Timed),
             StrategyArg::Walk => Some(Strategy::Walk),
             StrategyArg::Pct => Some(Strategy::Pct),
             StrategyArg::Pos => Some(Strategy::Pos),
             StrategyArg::Surw => Some(Strategy::Surw),
             StrategyArg::Stall => Some(Strategy::Stall),
+        }
+    }
+
+    /// All but the portfolio.
+    pub(super) fn each_alone() -> impl Iterator<Item = StrategyArg> {
+        StrategyArg::value_variants().iter().copied().filter(|it| *it != StrategyArg::Portfolio)
+    }
+
+    /// Which seeds are run.
+    pub(super) fn seeding(self) -> Seeding {
+        match self {
+            StrategyArg::Guided => Seeding::Guided,
+            _ => Seeding::InTurn,
+        }
+    }
+
+    /// The name, as it stands after `--strategy`.
+    pub(super) fn name(self) -> &'static str {
+        match (self.strategy(), self) {
+            (Some(strategy), _) => strategy.name(),
+            (None, StrategyArg::Guided) => "guided",
+            (None, _) => "portfolio",
         }
     }
 }
@@ -196,6 +220,7 @@ impl CampaignArgs {
             system: Arc::clone(&chosen.system),
             swarm: chosen.swarm.clone(),
             determinism,
+            seeding: self.world.strategy.seeding(),
         };
         Ok((chosen, campaign))
     }
@@ -221,6 +246,10 @@ pub struct RunArgs {
     /// Run each seed twice and compare.
     #[arg(long)]
     pub check_determinism: bool,
+    /// With --strategy guided: begin with what this file remembers of earlier searches, if it
+    /// exists, and write there what is known in the end.
+    #[arg(long, value_name = "FILE")]
+    pub corpus: Option<PathBuf>,
     /// Fail (exit 14) if a mark that is not rare was never reached.
     #[arg(long)]
     pub require_marks: bool,
@@ -365,6 +394,7 @@ pub enum FormatArg {
 }
 
 /// What the world flags mean.
+#[derive(Clone, Debug)]
 pub(super) struct Chosen {
     pub(super) system: Arc<dyn SystemUnderTest>,
     /// If a bug is planted in the system: the same system without.

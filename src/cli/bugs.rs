@@ -7,16 +7,19 @@ use std::sync::Arc;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use sim::trace::Keep;
 
-use super::args::{WorldArgs, workers};
+use super::args::{self, Chosen, StrategyArg, WorldArgs};
 use super::failure::{Exit, UsageError};
+use super::reduce::{TRIES, reduced_line, whole_and_small};
 use super::say;
 use crate::files::write_whole;
-use crate::hunt::{self, Hunt};
-use crate::report::{Alone, BugRecord, TrackRecord};
-use crate::strategy::Strategy;
+use crate::hunt::{self, Catch, DIAGNOSIS_RING, Hunt};
+use crate::report::{Alone, BugRecord, ReducedLine, TrackRecord};
 use crate::swarm::SwarmOptions;
 use crate::system::{BugInfo, SystemUnderTest};
+use crate::workers;
+use crate::world::Arena;
 
 /// Seeds between two starts.
 const APART: u64 = 1_000_000;
@@ -65,14 +68,11 @@ pub(super) fn run(
         return Err(UsageError::SeedOutOfRange { seed: args.seed, iterations: limit });
     }
     let bugs = wanted(args, &*chosen.system)?;
-    let alone: Vec<Strategy> = match args.alone {
-        Some(_) => Strategy::ALL.to_vec(),
+    let alone: Vec<StrategyArg> = match args.alone {
+        Some(_) => StrategyArg::each_alone().collect(),
         None => Vec::new(),
     };
-    let searches = || {
-        let alone = alone.iter().map(|strategy| Some(*strategy));
-        std::iter::once(chosen.swarm.strategy).chain(alone)
-    };
+    let searches = || std::iter::once(args.world.strategy).chain(alone.iter().copied());
     let mut hunts = Vec::new();
     for bug in &bugs {
         let system = planted(&*chosen.system, bug.name)?;
@@ -80,23 +80,27 @@ pub(super) fn run(
             let limit = if place == 0 { limit } else { args.alone.map_or(limit, NonZeroU64::get) };
             hunts.extend((0..starts as u64).map(|start| Hunt {
                 system: Arc::clone(&system),
-                swarm: SwarmOptions { strategy, ..chosen.swarm.clone() },
+                swarm: SwarmOptions { strategy: strategy.strategy(), ..chosen.swarm.clone() },
+                seeding: strategy.seeding(),
                 first_seed: args.seed + start * APART,
                 limit,
             }));
         }
     }
     let bar = progress_bar(hunts.len() as u64);
-    let outcomes = hunt::run(&hunts, workers(args.workers), &|done| {
+    let outcomes = hunt::run(&hunts, args::workers(args.workers), &|done| {
         bar.set_position(done as u64);
     });
     bar.finish_and_clear();
-    let of_a_bug = outcomes.chunks(starts * (1 + alone.len()));
-    let records = bugs.iter().zip(of_a_bug).map(|(bug, outcomes)| {
+    let of_a_bug: Vec<_> = outcomes.chunks(starts * (1 + alone.len())).collect();
+    let first = of_a_bug.iter().map(|of| of[..starts].iter().find_map(|of| of.catch.as_ref()));
+    let catches: Vec<_> = bugs.iter().zip(first).collect();
+    let reduced = reduced(args, &chosen, &catches)?;
+    let records = bugs.iter().zip(of_a_bug).zip(reduced).map(|((bug, outcomes), reduced)| {
         let (whole, each) = outcomes.split_at(starts);
         let each = alone.iter().zip(each.chunks(starts));
-        let each = each.map(|(strategy, outcomes)| Alone::of(*strategy, outcomes)).collect();
-        BugRecord { alone: each, ..BugRecord::of(bug, whole) }
+        let each = each.map(|(strategy, outcomes)| Alone::of(strategy.name(), outcomes)).collect();
+        BugRecord { alone: each, reduced, ..BugRecord::of(bug, whole) }
     });
     let record = TrackRecord {
         version: env!("CARGO_PKG_VERSION"),
@@ -105,7 +109,7 @@ pub(super) fn run(
             "profile {}, store {}, strategy {}",
             chosen.profile,
             chosen.store,
-            chosen.swarm.strategy.map_or("portfolio", Strategy::name)
+            args.world.strategy.name()
         ),
         starts,
         limit,
@@ -113,6 +117,31 @@ pub(super) fn run(
     };
     tell(args, &record)?;
     Ok(if record.is_complete() { Exit::Pass } else { Exit::Simulator })
+}
+
+/// What the first catch of each bug is when it is made small.
+fn reduced(
+    args: &BugsArgs,
+    chosen: &Chosen,
+    catches: &[(&BugInfo, Option<&Catch>)],
+) -> Result<Vec<Option<ReducedLine>>, UsageError> {
+    let mut suspects = Vec::new();
+    for (bug, catch) in catches {
+        let system = planted(&*chosen.system, bug.name)?;
+        let sound = Some(Arc::clone(&chosen.system));
+        suspects.push((bug.name, *catch, Chosen { system, sound, ..chosen.clone() }));
+    }
+    let bar = progress_bar(suspects.len() as u64);
+    let shorten = |arena: &Arena, (bug, catch, chosen): &(&str, Option<&Catch>, Chosen)| {
+        let keep = Keep::Ring { capacity: DIAGNOSIS_RING };
+        let (_, small) =
+            whole_and_small(arena, &(*catch)?.seed, (chosen, Some(bug)), Some(TRIES), keep);
+        small.map(|(shortened, _)| reduced_line(&shortened))
+    };
+    let done = |done| bar.set_position(done as u64);
+    let reduced = workers::map(&suspects, args::workers(args.workers), shorten, done);
+    bar.finish_and_clear();
+    Ok(reduced)
 }
 
 fn wanted(args: &BugsArgs, system: &dyn SystemUnderTest) -> Result<Vec<BugInfo>, UsageError> {

@@ -1,5 +1,6 @@
 //! How a command ends: exit codes, and errors of usage.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use crate::campaign::GroupKey;
@@ -128,6 +129,20 @@ pub enum UsageError {
         /// Why.
         source: std::io::Error,
     },
+    /// A file is no corpus, or cannot be written as one.
+    #[error("{path}: {source}; choose another file with --corpus")]
+    Corpus {
+        /// The file.
+        path: String,
+        /// Why.
+        source: crate::guided::CorpusError,
+    },
+    /// A corpus without the search that uses one.
+    #[error("--corpus is for --strategy guided, which alone remembers worlds")]
+    CorpusUnused,
+    /// A comparison needs seeds that are the same each time.
+    #[error("--strategy guided chooses its worlds as it goes; choose another one here")]
+    NotGuided,
     /// A page cannot be written.
     #[error("cannot write {path}: {source}; choose another place with --markdown")]
     Page {
@@ -195,6 +210,11 @@ pub enum UsageError {
 }
 
 impl UsageError {
+    /// This file is no corpus, or cannot be written as one.
+    pub(super) fn corpus(path: &Path, source: crate::guided::CorpusError) -> UsageError {
+        UsageError::Corpus { path: path.display().to_string(), source }
+    }
+
     /// The system has no bug of this name.
     pub(super) fn unknown_bug(system: &dyn SystemUnderTest, name: &str) -> UsageError {
         UsageError::UnknownBug {

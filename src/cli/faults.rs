@@ -23,7 +23,7 @@ use sim_storage::fault::FaultKind;
 
 use super::args::CampaignArgs;
 use super::failure::{Exit, UsageError};
-use crate::campaign::{Campaign, Determinism};
+use crate::campaign::{Campaign, Determinism, Seeding};
 use crate::swarm::{SwarmOptions, out_of_reach};
 use crate::system::SystemUnderTest;
 use crate::world::{Arena, WorldReport, run_seed};
@@ -150,6 +150,9 @@ pub(super) fn run(
     systems: &[Arc<dyn SystemUnderTest>],
 ) -> Result<Exit, UsageError> {
     let (chosen, campaign) = args.campaign.choose(systems, Determinism::Assumed)?;
+    if campaign.seeding == Seeding::Guided {
+        return Err(UsageError::NotGuided);
+    }
     let survey = survey(&campaign, args.campaign.workers());
     let mut out = std::io::stdout().lock();
     // Who closes the pipe early has seen enough.
@@ -212,6 +215,7 @@ mod tests {
             publications: std::collections::BTreeMap::new(),
             behaviour: fingerprint,
             trace: Vec::new(),
+            pairs: Vec::new(),
             description: String::new(),
         }
     }

@@ -14,8 +14,9 @@ use super::failure::{Exit, UsageError};
 use super::marks::mark_lines;
 use super::progress::Progress;
 use super::say;
-use crate::campaign::{self, Campaign, Determinism, Summary, Watch};
+use crate::campaign::{self, Campaign, Determinism, Seeding, Summary, Watch};
 use crate::files::write_whole;
+use crate::guided::{self, Corpus};
 use crate::report::{
     Checks, Largest, Marks, Report, Search, Searched, Share, Work, to_json, to_text,
 };
@@ -44,7 +45,7 @@ pub(super) fn run(
         lines: args.verbose.then(Mutex::default),
         failed_write: Mutex::default(),
     };
-    let summary = campaign::run(&campaign, workers, &watch);
+    let (summary, corpus) = search(args, &campaign, workers, &watch)?;
     watch.progress.finish(workers, &summary);
     watch.print_lines();
     if let Some((path, source)) = watch.failed_write.into_inner().unwrap_or_default() {
@@ -53,6 +54,10 @@ pub(super) fn run(
     let report = report(args, &campaign, &chosen, &summary, workers)?;
     let text = if args.json { to_json(&report) } else { to_text(&report) };
     say(&text);
+    if let (Some(path), Some(corpus)) = (&args.corpus, corpus) {
+        let name = campaign.system.name();
+        corpus.write(path, name).map_err(|source| UsageError::corpus(path, source))?;
+    }
     let exit = Exit::of_all(summary.failures.keys());
     let unreached = args.require_marks && !report.marks.never.is_empty();
     Ok(if exit == Exit::Pass && unreached { Exit::MarkNotReached } else { exit })
@@ -131,6 +136,25 @@ fn verbose_line(report: &WorldReport) -> String {
     )
 }
 
+/// Runs the worlds, from the corpus if there is one; then what is known in the end comes as well.
+fn search(
+    args: &RunArgs,
+    campaign: &Campaign,
+    workers: usize,
+    watch: &Watcher,
+) -> Result<(Summary, Option<Corpus>), UsageError> {
+    match (&args.corpus, campaign.seeding) {
+        (None, _) => Ok((campaign::run(campaign, workers, watch), None)),
+        (Some(_), Seeding::InTurn) => Err(UsageError::CorpusUnused),
+        (Some(path), Seeding::Guided) => {
+            let corpus = Corpus::read(path, campaign.system.name())
+                .map_err(|source| UsageError::corpus(path, source))?;
+            let (summary, corpus) = guided::run(campaign, workers, watch, corpus);
+            Ok((summary, Some(corpus)))
+        }
+    }
+}
+
 fn report(
     args: &RunArgs,
     campaign: &Campaign,
@@ -150,7 +174,10 @@ fn report(
         profile: chosen.profile.to_owned(),
         store: chosen.store.clone(),
         first_seed: campaign.first_seed,
-        last_seed: campaign.first_seed + (campaign.iterations - 1),
+        last_seed: match campaign.seeding {
+            Seeding::InTurn => Some(campaign.first_seed + (campaign.iterations - 1)),
+            Seeding::Guided => None,
+        },
         work: Work {
             seeds: summary.seeds,
             requests: summary.requests,
@@ -161,7 +188,7 @@ fn report(
             events: summary.events,
             virtual_seconds: (summary.virtual_ns / 1_000_000_000) as u64,
         },
-        search: search(summary),
+        search: searched(summary),
         faults: faults(summary),
         marks: marks(&*chosen.system, summary),
         checks: Checks {
@@ -179,7 +206,7 @@ fn report(
     })
 }
 
-fn search(summary: &Summary) -> Search {
+fn searched(summary: &Summary) -> Search {
     let mut strategies: Vec<Searched> = summary
         .searched
         .iter()

@@ -97,6 +97,7 @@ impl Run {
             findings: vec![finding],
             publications: self.publications,
             trace: self.rows,
+            pairs: Vec::new(),
             description: String::new(),
         }
     }

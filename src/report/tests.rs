@@ -12,7 +12,7 @@ fn passing() -> Report {
         profile: String::from("swarm"),
         store: String::from("drawn"),
         first_seed: 42,
-        last_seed: 10_041,
+        last_seed: Some(10_041),
         work: Work {
             seeds: 10_000,
             requests: 6_210_000,

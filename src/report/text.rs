@@ -18,15 +18,14 @@ pub fn to_text(report: &Report) -> String {
 
 fn write(report: &Report, out: &mut String) -> fmt::Result {
     let bug = report.bug.as_deref().map(|bug| format!("   planted bug {bug}")).unwrap_or_default();
+    let seeds = match report.last_seed {
+        Some(last) => format!("{}..{last}", report.first_seed),
+        None => format!("{}.. and on from what was rare (guided)", report.first_seed),
+    };
     writeln!(
         out,
-        "vopr {}   seeds {}..{}   profile {}   store {}   system {}{bug}",
-        report.version,
-        report.first_seed,
-        report.last_seed,
-        report.profile,
-        report.store,
-        report.system
+        "vopr {}   seeds {seeds}   profile {}   store {}   system {}{bug}",
+        report.version, report.profile, report.store, report.system
     )?;
     writeln!(out)?;
     if report.passed() {
@@ -50,7 +49,8 @@ fn write(report: &Report, out: &mut String) -> fmt::Result {
 
 /// The rule of three: with no failure in n independent seeds, the rate is below 3/n at 95 %.
 fn write_confidence(report: &Report, out: &mut String) -> fmt::Result {
-    if report.work.seeds >= 30 {
+    // Worlds that go on from others are no independent sample.
+    if report.work.seeds >= 30 && report.last_seed.is_some() {
         writeln!(
             out,
             "       at 95 % confidence fewer than 3 in {} seeds of this profile fail",

@@ -9,8 +9,8 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use sim::Seed;
 
+use super::ReducedLine;
 use crate::hunt::Outcome;
-use crate::strategy::Strategy;
 use crate::system::BugInfo;
 
 /// The record of all hunts.
@@ -51,6 +51,8 @@ pub struct BugRecord {
     pub found_by: BTreeMap<String, usize>,
     /// What each strategy does alone; empty if that was not measured.
     pub alone: Vec<Alone>,
+    /// The first detection, made small; `None` if there was none, or it does not reduce.
+    pub reduced: Option<ReducedLine>,
     /// The class that should be said.
     pub class: String,
     /// Detections in which it was said first.
@@ -80,10 +82,10 @@ pub struct Alone {
 impl Alone {
     /// What the hunts of a strategy for a bug came to.
     #[must_use]
-    pub fn of(strategy: Strategy, outcomes: &[Outcome]) -> Self {
+    pub fn of(strategy: &str, outcomes: &[Outcome]) -> Self {
         let seeds = seeds_of(outcomes);
         let found = seeds.iter().flatten().count();
-        Alone { strategy: strategy.name().to_owned(), found, median: quantile(&seeds, 50) }
+        Alone { strategy: strategy.to_owned(), found, median: quantile(&seeds, 50) }
     }
 }
 
@@ -110,6 +112,7 @@ impl BugRecord {
             cpu_ms: quantile(&cpu.collect::<Vec<_>>(), 50),
             found_by: BTreeMap::new(),
             alone: Vec::new(),
+            reduced: None,
             class: bug.class.to_string(),
             right: 0,
             acceptable: 0,
@@ -200,18 +203,20 @@ impl TrackRecord {
         let width = self.bugs.iter().map(|bug| bug.name.len()).max().unwrap_or(3);
         let _ = writeln!(
             out,
-            "  {:width$}  {:>7}  {:>7}  {:>7}  {:>8}  {:>7}  class",
-            "bug", "found", "median", "95 %", "cpu ms", "right"
+            "  {:width$}  {:>7}  {:>7}  {:>7}  {:>8}  {:>10}  {:>8}  {:>7}  class",
+            "bug", "found", "median", "95 %", "cpu ms", "found by", "reduced", "right"
         );
         for bug in &self.bugs {
             let _ = writeln!(
                 out,
-                "  {:width$}  {:>7}  {:>7}  {:>7}  {:>8}  {:>7}  {}{}",
+                "  {:width$}  {:>7}  {:>7}  {:>7}  {:>8}  {:>10}  {:>8}  {:>7}  {}{}",
                 bug.name,
                 format!("{}/{}", bug.found, self.starts),
                 shown(bug.median),
                 shown(bug.most),
                 shown(bug.cpu_ms),
+                found_by(bug),
+                small(bug),
                 format!("{}/{}", bug.right, bug.found),
                 bug.class,
                 others(bug)
@@ -241,7 +246,8 @@ impl TrackRecord {
         }
         let _ = writeln!(out);
         for (name, wins) in self.earned() {
-            let _ = writeln!(out, "  {name} is the soonest for {} bugs", wins.len());
+            let plural = if wins.len() == 1 { "" } else { "s" };
+            let _ = writeln!(out, "  {name} is the soonest for {} bug{plural}", wins.len());
         }
     }
 
@@ -254,9 +260,11 @@ impl TrackRecord {
              a start that nobody chose, and what it says of them. Made by `vopr bugs --markdown`; \
              misses are listed like hits.\n\n\
              {} starts for each bug, at most {} seeds each, {}. *Median* and *95 %* are seeds to \
-             the first detection; CPU time depends on the machine.\n\n{}.\n\n\
-             | bug | found | median | 95 % | CPU ms | class | right | broken rules |\n\
-             |---|---|---|---|---|---|---|---|\n",
+             the first detection; CPU time depends on the machine. *Found by* is the strategy of the \
+             worlds that found it most often. *Reduced* is the first detection made small: events \
+             and faults.\n\n{}.\n\n\
+             | bug | found | median | 95 % | CPU ms | found by | reduced | class | right | broken rules |\n\
+             |---|---|---|---|---|---|---|---|---|---|\n",
             self.system,
             self.starts,
             self.limit,
@@ -268,13 +276,15 @@ impl TrackRecord {
                 bug.rules.iter().map(|(rule, times)| format!("{rule} {times}")).collect();
             let _ = writeln!(
                 out,
-                "| `{}` | {}/{} | {} | {} | {} | {}{} | {}/{} | {} |",
+                "| `{}` | {}/{} | {} | {} | {} | {} | {} | {}{} | {}/{} | {} |",
                 bug.name,
                 bug.found,
                 self.starts,
                 shown(bug.median),
                 shown(bug.most),
                 shown(bug.cpu_ms),
+                found_by(bug),
+                small(bug),
                 bug.class,
                 others(bug),
                 bug.right,
@@ -325,6 +335,20 @@ impl TrackRecord {
 
 fn shown(value: Option<u64>) -> String {
     value.map_or_else(|| String::from("-"), |value| value.to_string())
+}
+
+/// The strategy that found it most often, and how often.
+fn found_by(bug: &BugRecord) -> String {
+    let most = bug.found_by.iter().rev().max_by_key(|(_, times)| **times);
+    most.map_or_else(|| String::from("-"), |(name, times)| format!("{name} {times}"))
+}
+
+/// Events and faults of the small form.
+fn small(bug: &BugRecord) -> String {
+    match bug.reduced {
+        None => String::from("-"),
+        Some(line) => format!("{} / {}", line.events, line.faults),
+    }
 }
 
 /// What was said instead, and how often.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sim_storage::fault::FaultKind;
-use vopr::campaign::{self, Campaign, Determinism, Summary, Unwatched};
+use vopr::campaign::{self, Campaign, Determinism, Seeding, Summary, Unwatched};
 use vopr::cli::{self, faults::survey};
 use vopr::swarm::{REQUEST_FAULTS, SwarmOptions, out_of_reach};
 use vopr::system::{Rarity, SystemUnderTest};
@@ -13,7 +13,8 @@ fn run(first_seed: u64, iterations: u64, swarm: SwarmOptions) -> Summary {
     vopr::cli::listen_to_steps();
     let system = Arc::new(ManifestSystem::sound());
     let determinism = Determinism::Assumed;
-    let campaign = Campaign { first_seed, iterations, system, swarm, determinism };
+    let campaign =
+        Campaign { first_seed, iterations, system, swarm, determinism, seeding: Seeding::InTurn };
     campaign::run(&campaign, 2, &Unwatched)
 }
 
@@ -56,6 +57,7 @@ fn no_fault_is_counted_for_nothing() {
         system: Arc::new(ManifestSystem::sound()),
         swarm: SwarmOptions::default(),
         determinism: Determinism::Assumed,
+        seeding: Seeding::InTurn,
     };
     let survey = survey(&campaign, 2);
     for kind in FaultKind::ALL.into_iter().filter(|kind| out_of_reach(*kind).is_none()) {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use vopr::campaign::{self, Campaign, Determinism, GroupKey, Unwatched};
+use vopr::campaign::{self, Campaign, Determinism, GroupKey, Seeding, Unwatched};
 use vopr::cli::Exit;
 use vopr::system::{
     Auditor, Executing, Guarantees, OpenContext, Opening, Recorder, Session, SystemUnderTest,
@@ -97,6 +97,7 @@ fn a_system_that_looks_outside_the_world_is_found_out() {
         system: Arc::new(Smuggler(ManifestSystem::sound())),
         swarm: Default::default(),
         determinism: Determinism::Checked,
+        seeding: Seeding::InTurn,
     };
     let summary = campaign::run(&campaign, 1, &Unwatched);
     let differing = &summary.failures[&GroupKey::NotDeterministic];

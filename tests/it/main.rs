@@ -4,6 +4,7 @@ mod campaigns;
 mod command_line;
 mod dependencies;
 mod determinism;
+mod guided;
 mod pages;
 mod plans;
 mod planted_bugs;

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use vopr::campaign::Seeding;
 use vopr::hunt::{self, Hunt, Outcome};
 use vopr::system::{BugInfo, SystemUnderTest};
 use vopr::systems::ManifestSystem;
@@ -14,6 +15,7 @@ fn hunt(bug: &BugInfo, starts: u64, limit: u64) -> Vec<Outcome> {
     let system = ManifestSystem::sound().with_bug(bug.name).expect("the bug exists");
     let hunts: Vec<Hunt> = (0..starts)
         .map(|start| Hunt {
+            seeding: Seeding::InTurn,
             system: Arc::clone(&system),
             swarm: Default::default(),
             first_seed: start * 1_000_003,
@@ -106,6 +108,7 @@ fn bugs_of_collection_pins_and_roles_are_found() {
 #[test]
 fn a_hunt_for_nothing_finds_nothing() {
     let hunts = [Hunt {
+        seeding: Seeding::InTurn,
         system: Arc::new(ManifestSystem::sound()),
         swarm: Default::default(),
         first_seed: 7,
@@ -120,6 +123,7 @@ fn what_is_found_does_not_depend_on_the_number_of_workers() {
     let system = ManifestSystem::sound().with_bug("tombstone-drop").expect("the bug exists");
     let hunts: Vec<Hunt> = (0..4)
         .map(|start| Hunt {
+            seeding: Seeding::InTurn,
             system: Arc::clone(&system),
             swarm: Default::default(),
             first_seed: start * 100,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sim::{Config, Order, Outcome};
 use sim_storage::fault::FaultKind;
-use vopr::campaign::{self, Campaign, Determinism, Summary, Unwatched};
+use vopr::campaign::{self, Campaign, Determinism, Seeding, Summary, Unwatched};
 use vopr::strategy::Strategy;
 use vopr::swarm::{Blow, REQUEST_FAULTS, SwarmOptions, WorldOptions, draw_world};
 use vopr::systems::ManifestSystem;
@@ -19,6 +19,7 @@ fn campaign(strategy: Option<Strategy>, iterations: u64, operations: Option<u32>
         system: Arc::new(ManifestSystem::sound()),
         swarm: SwarmOptions { strategy, operations, ..SwarmOptions::default() },
         determinism: Determinism::Assumed,
+        seeding: Seeding::InTurn,
     }
 }
 

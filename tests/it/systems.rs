@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use vopr::campaign::{self, Campaign, Determinism, Group, GroupKey, Summary, Unwatched};
+use vopr::campaign::{self, Campaign, Determinism, Group, GroupKey, Seeding, Summary, Unwatched};
 use vopr::checkers::{Class, Rule};
 use vopr::cli::Exit;
 use vopr::system::{
@@ -21,7 +21,14 @@ fn run(system: Arc<dyn SystemUnderTest>, iterations: u64) -> Summary {
     let swarm = Default::default();
     let determinism = Determinism::Assumed;
     campaign::run(
-        &Campaign { first_seed: 1, iterations, system, swarm, determinism },
+        &Campaign {
+            first_seed: 1,
+            iterations,
+            system,
+            swarm,
+            determinism,
+            seeding: Seeding::InTurn,
+        },
         2,
         &Unwatched,
     )

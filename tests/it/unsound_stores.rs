@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sim::trace::Keep;
 use sim_storage::profile::{ETags, Profile, UpdateCondition, WriteConditions};
-use vopr::campaign::{self, Campaign, Determinism, GroupKey, Unwatched};
+use vopr::campaign::{self, Campaign, Determinism, GroupKey, Seeding, Unwatched};
 use vopr::checkers::{Class, Rule};
 use vopr::swarm::{Faults, SwarmOptions};
 use vopr::systems::ManifestSystem;
@@ -21,6 +21,7 @@ fn on(profile: Profile, faults: Faults) -> Campaign {
         system: Arc::new(ManifestSystem::sound()),
         swarm: SwarmOptions { faults, store: Some(Arc::new(profile)), ..Default::default() },
         determinism: Determinism::Assumed,
+        seeding: Seeding::InTurn,
     }
 }
 

@@ -7,11 +7,14 @@
 
 mod event;
 mod export;
+mod pairs;
 
 use std::collections::VecDeque;
 
 pub use event::{Event, Kind};
 pub use export::{Filter, Row, to_json, to_ndjson};
+
+use pairs::Pairs;
 
 use crate::process::ProcessId;
 
@@ -24,7 +27,9 @@ pub enum Keep {
     /// The running hash and the number of events.
     #[default]
     Hash,
-    /// The last events as well, with their details.
+    /// The pairs of an own step and a foreign event as well, see [`Trace::pairs`].
+    Pairs,
+    /// The pairs as well, and the last events with their details.
     Ring {
         /// At most so many events; older ones are dropped.
         capacity: usize,
@@ -47,6 +52,7 @@ pub struct Trace {
     hash: u64,
     count: u64,
     ring: VecDeque<Kept>,
+    pairs: Pairs,
 }
 
 impl Trace {
@@ -55,6 +61,7 @@ impl Trace {
         self.hash = 0;
         self.count = 0;
         self.ring.clear();
+        self.pairs.clear();
     }
 
     /// The hash over all events so far.
@@ -72,7 +79,13 @@ impl Trace {
     /// Whether events are kept, so that making details is worth the time.
     #[must_use]
     pub fn keeps_details(&self) -> bool {
-        self.keep != Keep::Hash
+        matches!(self.keep, Keep::Ring { .. })
+    }
+
+    /// The pairs of a step at which a process stood and what another did to the store meanwhile, by
+    /// their hashes, each with the first event that showed it; empty under [`Keep::Hash`].
+    pub fn pairs(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        self.pairs.seen()
     }
 
     /// The kept events, oldest first.
@@ -93,14 +106,20 @@ impl Trace {
         self.count += 1;
         let who = u64::from(process.0) << 48 | (kind as u64) << 32 | u64::from(object);
         self.hash = fold(fold(self.hash ^ who, at_ns), a ^ b.rotate_left(32));
+        if self.keep != Keep::Hash {
+            self.keep(Event { index, at_ns, process, kind, object, a, b }, detail);
+        }
+        index
+    }
+
+    fn keep(&mut self, event: Event, detail: impl FnOnce() -> String) {
+        self.pairs.note(&event);
         if let Keep::Ring { capacity } = self.keep {
             if self.ring.len() >= capacity {
                 self.ring.pop_front();
             }
-            let event = Event { index, at_ns, process, kind, object, a, b };
             self.ring.push_back(Kept { event, detail: detail() });
         }
-        index
     }
 
     /// Keeps a line of the system's own log beside the events. It is no event: it has the index of
