@@ -44,6 +44,10 @@ use crate::world::{Arena, Patience, Recorded, Recording, WorldReport};
 
 pub use future::Chance;
 
+/// What fails less often than this with everything in place is too rare for what is missing without
+/// a part to be told from chance.
+const TOO_RARE_PERCENT: u32 = 10;
+
 /// How much an examination may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Effort {
@@ -153,6 +157,8 @@ pub struct Examination {
     pub parts: Vec<Part>,
     /// How likely the failure is from an event on, oldest first.
     pub chances: Vec<Chance>,
+    /// Whether the failure hangs on so much that was drawn that nothing can be said of its parts.
+    pub is_too_rare: bool,
     /// Whether the events that it may cost ran out, so that something was not asked.
     pub is_cut_short: bool,
 }
@@ -178,20 +184,23 @@ pub fn examine(
     let mut examiner = Examiner::new(arena, plan, ground, failure, &own, effort);
     let (width, as_it_is) = examiner.as_it_is();
     let mut parts: Vec<Part> = Vec::new();
-    for element in parts::elements(plan, &own) {
-        let Some(tally) = examiner.tally(&element.without, width) else { break };
-        let weight = Weight::of(tally, as_it_is);
-        let (event, what, change) = (element.event, element.what, element.change.to_owned());
-        parts.push(Part { event, what, change, tally, weight });
+    if as_it_is.percent() >= TOO_RARE_PERCENT {
+        for element in parts::elements(plan, &own) {
+            let Some(tally) = examiner.tally(&element.without, width) else { break };
+            let weight = Weight::of(tally, as_it_is);
+            let (event, what, change) = (element.event, element.what, element.change.to_owned());
+            parts.push(Part { event, what, change, tally, weight });
+        }
+        parts.extend(examiner.races(&own, told, width, as_it_is));
+        parts.sort_by_key(|part| part.weight);
     }
-    parts.extend(examiner.races(&own, told, width, as_it_is));
-    parts.sort_by_key(|part| part.weight);
     let chances = examiner.chances(&own, told);
     Some(Examination {
         as_it_is,
         drawn: drawn(width).to_owned(),
         parts,
         chances,
+        is_too_rare: as_it_is.percent() < TOO_RARE_PERCENT,
         is_cut_short: examiner.is_cut_short,
     })
 }

@@ -61,9 +61,10 @@ pub enum Verb {
     Reduce(super::reduce::ReduceArgs),
     /// Run kept plans again: with its bug each must fail as it says, without it must pass.
     Regress(super::regress::RegressArgs),
-    /// Tell in lanes how one seed fails: who did what to the store, and what went wrong.
+    /// Tell in lanes how one seed or plan fails: who did what to the store, what went wrong, what
+    /// that needs, and from when on it was certain.
     Explain(ExplainArgs),
-    /// Make one HTML page of one seed: `vopr report SEED > x.html`.
+    /// Make one HTML page of one seed or plan: `vopr report SEED > x.html`.
     Report(ReportArgs),
     /// Plant each known bug and say how soon it is found, and what is said of it.
     Bugs(super::bugs::BugsArgs),

@@ -47,8 +47,11 @@ impl Examiner<'_> {
     }
 }
 
-/// The events themselves, or as many of them as may be asked, evenly, with the first and the last.
+/// The beginning and the events themselves, or as many of them as may be asked, evenly, with the
+/// first and the last.
 fn points(told: &[u64]) -> Vec<u64> {
+    let beginning = (told.first() > Some(&0)).then_some(0);
+    let told: Vec<u64> = beginning.into_iter().chain(told.iter().copied()).collect();
     let count = told.len().min(POINTS_MAX);
     let last = told.len().saturating_sub(1);
     (0..count).map(|place| told[place * last / count.saturating_sub(1).max(1)]).collect()
@@ -61,8 +64,8 @@ mod tests {
     #[test]
     fn points_are_few_and_hold_both_ends() {
         assert!(points(&[]).is_empty());
-        assert_eq!(points(&[7]), [7]);
-        assert_eq!(points(&[1, 2, 9]), [1, 2, 9]);
+        assert_eq!(points(&[7]), [0, 7]);
+        assert_eq!(points(&[0, 2, 9]), [0, 2, 9]);
         let many: Vec<u64> = (0..1000).collect();
         let points = points(&many);
         assert_eq!((points.len(), points[0], points[POINTS_MAX - 1]), (POINTS_MAX, 0, 999));

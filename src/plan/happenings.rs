@@ -207,6 +207,11 @@ impl BlowKind {
         }
     }
 
+    /// Whether it waits for a process to come to a step.
+    pub(crate) fn is_aimed(&self) -> bool {
+        matches!(self, BlowKind::StallAtStep { .. } | BlowKind::CrashAtStep { .. })
+    }
+
     /// The durations in it, to be looked at or changed.
     pub(crate) fn spans(&mut self) -> Option<&mut Span> {
         match self {

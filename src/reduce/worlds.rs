@@ -204,7 +204,7 @@ impl<'a> Worlds<'a> {
 impl Oracle for Worlds<'_> {
     fn fails(&mut self, candidate: &Plan, than: u64) -> Option<Size> {
         let system = Arc::clone(&self.suspect.system);
-        let polls = than.saturating_mul(self.polls_of_an_event).saturating_mul(2) + SLACK_POLLS;
+        let polls = than.saturating_mul(2 * self.polls_of_an_event).saturating_add(SLACK_POLLS);
         let trial = self.run_within(polls, candidate, &system, Keep::Hash, Recorded::Dropped);
         let size = Size::of(&trial.filter(|trial| self.fails_as_wanted(trial))?.report);
         let Some(sound) = self.suspect.sound.clone() else { return Some(size) };

@@ -155,6 +155,7 @@ pub(super) fn examined() -> RunReport {
             part(None, "reader-1, who opens the system", "without it", tally(200), Weight::Free),
         ],
         chances: vec![chance(1, 4), chance(8, 182), chance(16, 200)],
+        is_too_rare: false,
         is_cut_short: false,
     });
     let mut reduced = lost_update();

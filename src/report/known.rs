@@ -8,13 +8,20 @@ use crate::examine::{Chance, Examination, Part, Tally, Weight};
 /// Share of runs that must fail for what was drawn in them to be called free, in percent.
 const FREE_PERCENT: u32 = 95;
 
+/// Parts that are told by name where they are free.
+const FREE_PARTS_MAX: usize = 12;
+
 /// What is said where an examination was too long.
 pub(super) const CUT_SHORT: &str = "the events that this may cost ran out: not every part was tried (--examine-events N allows more)";
 
 /// How often the failure is there with everything in place.
 pub(super) fn as_it_is(examined: &Examination) -> String {
     let Tally { runs, failed, .. } = examined.as_it_is;
-    format!("{failed} of {runs} fail with other {}", examined.drawn)
+    let rare = match examined.is_too_rare {
+        true => ": too few to say what the failure needs",
+        false => "",
+    };
+    format!("{failed} of {runs} fail with other {}{rare}", examined.drawn)
 }
 
 /// A part with its event before it, and what becomes of the failure without it.
@@ -58,10 +65,16 @@ pub(super) fn free(run: &Run, reduction: Option<&ReducedLine>) -> Vec<String> {
         free.extend(more(reduction.operations_before, reduction.operations, "operation"));
     }
     let parts = examined.parts.iter().filter(|part| part.weight == Weight::Free);
-    free.extend(parts.map(|part| match (part.event, part.what.strip_prefix("before ")) {
-        (Some(event), Some(other)) => format!("whether {event} or {other} comes first"),
-        _ => part.what.clone(),
-    }));
+    let parts: Vec<String> = parts
+        .map(|part| match (part.event, part.what.strip_prefix("before ")) {
+            (Some(event), Some(other)) => format!("whether {event} or {other} comes first"),
+            _ => part.what.clone(),
+        })
+        .collect();
+    free.extend(parts.iter().take(FREE_PARTS_MAX).cloned());
+    if let Some(more) = parts.len().checked_sub(FREE_PARTS_MAX).filter(|more| *more > 0) {
+        free.push(format!("and {more} more"));
+    }
     free
 }
 
@@ -93,8 +106,11 @@ pub(super) fn turns(run: &Run) -> Turns {
 impl std::fmt::Display for Turns {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let turns = [("tipped", self.tipped), ("sealed", self.sealed), ("seen", self.seen)];
-        let turns =
-            turns.iter().filter_map(|(name, event)| Some(format!("{name} at {}", (*event)?)));
+        let turns = turns.iter().filter_map(|(name, event)| match event {
+            Some(0) => Some(format!("{name} from the beginning")),
+            Some(event) => Some(format!("{name} at {event}")),
+            None => None,
+        });
         f.write_str(&turns.collect::<Vec<_>>().join(", "))
     }
 }
