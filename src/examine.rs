@@ -1,7 +1,7 @@
 //! Examination: what a failure needs, what is free in it, and from when on it cannot be helped.
 //!
 //! A plan gives one run, and of one run one only knows that it failed. So a plan is run many times
-//! with everything drawn afresh that it leaves open (a [`Variation`]): latencies of ordinary
+//! with everything drawn afresh that it leaves open (`src/plan/vary.rs`): latencies of ordinary
 //! requests, the system's own randomness, the order of ready tasks. Three questions are asked, all
 //! of the same seeds, so that their answers can be compared:
 //!

@@ -358,6 +358,7 @@ fn a_run_as_json_has_every_part() {
                   "otherwise": 0
                 }
               ],
+              "is_too_rare": false,
               "is_cut_short": false
             },
             "trace": []
