@@ -54,6 +54,9 @@ const CALMER_WORLDS: u64 = 40;
 /// Under how many other latencies a smallest plan is reduced again.
 const KICKS: u64 = 8;
 
+/// A run of this weight is small.
+const WEIGHT_SMALL: u64 = 250;
+
 /// How many events weigh as much as a fault.
 const COST_OF_A_FAULT: u64 = 25;
 
@@ -134,7 +137,7 @@ pub fn reduce(
     let whole = (whole, reducer.size);
     let mut best = whole.clone();
     for route in Route::all() {
-        if is_small(&best.0) || reducer.is_spent() {
+        if is_small(&best.0, best.1) || reducer.is_spent() {
             break;
         }
         (reducer.plan, reducer.size) = match route {
@@ -146,7 +149,7 @@ pub fn reduce(
             best = (reducer.plan.clone(), reducer.size);
         }
     }
-    let is_over = is_small(&best.0) || !reducer.is_spent();
+    let is_over = is_small(&best.0, best.1) || !reducer.is_spent();
     let end = if is_over { End::FixedPoint } else { End::Budget };
     Reduced { plan: best.0, tries: reducer.tries, end }
 }
@@ -174,8 +177,9 @@ fn cost(plan: &Plan, size: Size) -> u64 {
 }
 
 /// Nobody needs it any smaller.
-fn is_small(plan: &Plan) -> bool {
-    plan.operations() <= 2 && plan.faults() <= 1 && plan.world.schedule.is_none()
+fn is_small(plan: &Plan, size: Size) -> bool {
+    let is_short = size.weight() <= WEIGHT_SMALL;
+    is_short && plan.operations() <= 2 && plan.faults() <= 1 && plan.world.schedule.is_none()
 }
 
 /// The smallest plan so far, and how to find out about a smaller one.

@@ -111,7 +111,9 @@ impl Reducer<'_> {
             candidate
         });
         for place in 0..self.plan.requests.len() {
-            self.try_edit(|plan| name_the_fault(plan, place));
+            for lost in [Lost::Answer, Lost::Request] {
+                self.try_edit(|plan| name_the_fault(plan, place, lost));
+            }
             self.try_edit(|plan| plan.requests[place].there = None);
             self.try_edit(|plan| plan.requests[place].back = None);
             self.try_edit(|plan| plan.requests[place].luck_ppm = 0);
@@ -138,22 +140,37 @@ impl Reducer<'_> {
     }
 }
 
-/// What takes longer than its client waits is a fault, and is called by its name.
-fn name_the_fault(plan: &mut Plan, place: usize) {
-    let too_long = |way: Option<Span>| way.is_some_and(|way| way >= plan.world.transport_timeout);
-    let request = &plan.requests[place];
-    let report = Report::Silence;
-    let fault = match (request.fault, too_long(request.there), too_long(request.back)) {
-        (None, true, _) => {
-            let after_ns = request.there.map_or(0, |there| there.0);
-            Fault::LateApply { report, after_ns }
+/// What takes so much longer than usual that its client may have given up is a fault, and is called
+/// by its name. `lost` says which: the answer, or the request for a while.
+fn name_the_fault(plan: &mut Plan, place: usize, lost: Lost) {
+    let usual = plan.world.usual;
+    let request = &mut plan.requests[place];
+    let is_slow = |way: Option<Span>, usual: Span| way.is_some_and(|way| way.0 > usual.0 * SLOW);
+    let fault = match lost {
+        _ if request.fault.is_some() => return,
+        Lost::Answer
+            if is_slow(request.back, usual.back) || is_slow(request.there, usual.there) =>
+        {
+            Fault::ReplyLost { report: Report::Silence }
         }
-        (None, false, true) => Fault::ReplyLost { report },
+        Lost::Request if is_slow(request.there, usual.there) => {
+            let after_ns = request.there.map_or(0, |there| there.0);
+            Fault::LateApply { report: Report::Silence, after_ns }
+        }
         _ => return,
     };
-    let request = &mut plan.requests[place];
     (request.fault, request.there, request.back) = (Some(fault), None, None);
 }
+
+/// What of a slow request its client did not see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lost {
+    Answer,
+    Request,
+}
+
+/// So many times the usual is slow.
+const SLOW: u64 = 3;
 
 /// The number with so many digits that are not 0, rounded up.
 fn rounded(number: u64, digits: u32) -> u64 {

@@ -257,11 +257,11 @@ pub(super) fn known_from_other_runs(view: &View<'_>, page: &mut Markup) {
     if !examined.chances.is_empty() {
         page.leaf("dt", &[], "too late");
         page.open("dd", &[]);
-        for (name, event) in named {
-            if let Some(event) = event {
-                page.text(name);
-                links(view, &[event], page);
-            }
+        let known = named.into_iter().filter_map(|(name, event)| Some((name, event?)));
+        for (place, (name, event)) in known.enumerate() {
+            page.text(if place > 0 { ", " } else { "" });
+            page.text(name);
+            view.reference(event, page);
         }
         page.close("dd");
     }
