@@ -59,7 +59,7 @@ pub struct Effort {
 
 impl Default for Effort {
     fn default() -> Self {
-        Effort { variations: 200, events: 10_000_000 }
+        Effort { variations: 200, events: 5_000_000 }
     }
 }
 

@@ -330,7 +330,7 @@ pub struct ShowArgs {
     #[arg(long, value_name = "N", default_value_t = 200)]
     pub variations: u32,
     /// Events of all these runs together, in millions, at most.
-    #[arg(long, value_name = "MILLIONS", default_value_t = 10)]
+    #[arg(long, value_name = "MILLIONS", default_value_t = 5)]
     pub examine_events: u32,
     /// Keep at most so many events, the last ones.
     #[arg(long, value_name = "N", default_value_t = sim::trace::DEFAULT_RING_CAPACITY)]
