@@ -89,6 +89,7 @@ fn failing() -> Report {
         story,
         reduced: None,
         saved: None,
+        save: None,
         replay,
     }];
     Report { bug: Some(String::from("some-bug")), failures, ..passing() }

@@ -8,6 +8,7 @@ mod guided;
 mod pages;
 mod plans;
 mod planted_bugs;
+mod refactored;
 mod strategies;
 mod systems;
 mod unsound_stores;
