@@ -41,7 +41,9 @@ pub(super) fn tell_all(
         })?;
     }
     let teller = Teller { args, campaign, chosen };
-    let groups: Vec<_> = summary.failures.iter().collect();
+    // Who would take this process along is told without being run again.
+    let runs_again = |(key, _): &(&GroupKey, &Group)| !key.ends_its_process();
+    let groups: Vec<_> = summary.failures.iter().filter(runs_again).collect();
     let tell = |arena: &Arena, (key, group): &(&GroupKey, &Group)| teller.tell(arena, key, group);
     workers::map(&groups, workers, tell, |_| {}).into_iter().collect()
 }
