@@ -13,6 +13,9 @@
 //!
 //! The ledger knows no clock: who calls [`Ledger::save`] says what time it is.
 
+#[cfg(test)]
+mod tests;
+
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Seek as _, SeekFrom};
 use std::ops::Range;

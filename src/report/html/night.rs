@@ -59,8 +59,8 @@ pub fn to_night_html(night: &NightPage<'_>) -> String {
     page.open("main", &[]);
     failures(night, &mut page);
     over_time(night, &mut page);
-    faults(night.report, &mut page);
     reached(night.report, &mut page);
+    faults(night.report, &mut page);
     work(night.report, &mut page);
     page.close("main");
     page.close("body");
@@ -213,7 +213,8 @@ fn over_time(night: &NightPage<'_>, page: &mut Markup) {
             })
             .collect::<Vec<_>>();
         if of(last) > 0 {
-            page.single("polyline", &[("class", class), ("points", &points.join(" "))]);
+            let points = points.join(" ");
+            page.single("polyline", &[("class", class), ("points", &points)]);
         }
     }
     page.close("svg");
@@ -243,7 +244,8 @@ fn faults(report: &Report, page: &mut Markup) {
         page.leaf("td", &[("class", "number")], &grouped(fault.seeds));
         page.leaf("td", &[("class", "number")], &percent.to_string());
         page.open("td", &[]);
-        page.open("svg", &[("class", "share"), ("viewBox", "0 0 100 10")]);
+        let whole = [("viewBox", "0 0 100 10"), ("preserveAspectRatio", "none")];
+        page.open("svg", &[("class", "share"), whole[0], whole[1]]);
         let (width, tall) = (percent.to_string(), "10");
         page.single("rect", &[("width", &width), ("height", tall)]);
         page.close("svg");
