@@ -188,7 +188,8 @@ impl Session<'_> {
             folder.tell(&report)?;
             let elapsed_ms = (ledger.elapsed_before() + elapsed).as_millis() as u64;
             folder.tell_as_page(&report, elapsed_ms, &args.campaign.world, self.systems)?;
-            folder.log(&format!("ended: {} seeds, exit {}", report.work.seeds, exit as u8));
+            let how = if is_over { "ended" } else { "was ended early" };
+            folder.log(&format!("{how}: {} seeds, exit {}", report.work.seeds, exit as u8));
         }
         Ok(exit)
     }

@@ -11,7 +11,7 @@ use super::job::Differences;
 #[non_exhaustive]
 pub enum NightError {
     /// A file cannot be read or written.
-    #[error("cannot {verb} {}: {source}; what was saved before is whole, and the same command goes on from there", path.display())]
+    #[error("cannot {verb} {}: {source}; what was saved before is whole: make room and give the same command, or give another place", path.display())]
     Io {
         /// What was tried.
         verb: &'static str,

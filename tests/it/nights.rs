@@ -41,6 +41,13 @@ fn summary(folder: &Path) -> String {
     told(&std::fs::read_to_string(folder.join("summary.txt")).expect("it was written"))
 }
 
+/// How many files the page of a directory links to, all of which are there.
+fn links_of_the_page(folder: &Path) -> usize {
+    let page = std::fs::read_to_string(folder.join("index.html")).expect("it was written");
+    let links = page.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
+    links.map(|link| assert!(folder.join(link).is_file(), "no {link}")).count()
+}
+
 /// How often each seed is among the results of a directory.
 fn seeds_of(folder: &Path) -> BTreeMap<u64, u32> {
     let mut seeds = BTreeMap::new();
@@ -88,6 +95,7 @@ fn a_run_that_is_killed_again_and_again_ends_as_if_nothing_had_happened() {
     assert_eq!(last.status.code(), Some(10), "{}", stderr(&last));
     assert_eq!(told(&stdout(&last)), told(&stdout(&whole)));
     assert_eq!(summary(&killed), summary(&calm));
+    assert!(links_of_the_page(&killed) >= 1, "the story of the failure");
     let expected: BTreeMap<u64, u32> = (1..=600).map(|seed| (seed, 1)).collect();
     assert_eq!(seeds_of(&killed), expected);
     assert_eq!(seeds_of(&calm), expected);
