@@ -15,8 +15,8 @@
 //! | `reduce` | `vopr reduce SEED|FILE`: a failing world made small |
 //! | `regress` | `vopr regress DIR`: kept plans, run again |
 //! | `plans` | plans on the command line: which file, which system |
-//! | `explain` | `vopr explain SEED`: how one world fails, in lanes |
-//! | `report` | `vopr report SEED`: one world as a page |
+//! | `explain` | `vopr explain SEED|FILE`: how one world fails, in lanes, and what that needs |
+//! | `report` | `vopr report SEED|FILE`: one world as a page |
 //! | `verify` | `vopr verify URL`: a manifest on a real store |
 //! | `progress` | how far a campaign is |
 //! | `failure` | exit codes and errors of usage |

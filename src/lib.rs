@@ -14,6 +14,7 @@ pub mod checkers;
 pub mod cli;
 pub mod diagnosis;
 pub mod distinct;
+pub mod examine;
 mod files;
 pub mod formats;
 pub mod guided;

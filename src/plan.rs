@@ -16,16 +16,20 @@
 //! | `file` | reading and writing, with limits |
 //! | `check` | what a plan must keep to, whatever the system |
 //! | `extract` | from a run to its plan |
+//! | `observe` | the same, ordered by time |
 //! | `build` | from a plan to its world |
+//! | `vary` | the same with something drawn afresh |
 
 mod build;
 mod check;
 mod extract;
 mod file;
 mod happenings;
+mod observe;
 mod span;
 #[cfg(test)]
 mod tests;
+mod vary;
 mod words;
 
 use serde::{Deserialize, Serialize};
@@ -41,13 +45,15 @@ pub use build::{Misfit, Ran, replay};
 pub(crate) use build::{Trial, run};
 pub use check::Flaw;
 pub use extract::plan_of_seed;
-pub(crate) use extract::{observed_ways, pruned};
+pub(crate) use extract::{Origin, origin_of_seed, pruned, written_ways};
 pub use file::{FILE_BYTES_MAX, PlanError};
 pub use happenings::{
     BlowEntry, BlowKind, InterestEntry, OrderEntry, OutageEntry, Place, ScheduleEntry, TasksEntry,
     Whom,
 };
+pub(crate) use observe::observed_ways;
 pub use span::Span;
+pub(crate) use vary::{Variation, Width, run_varied};
 pub use words::{Does, MomentEntry};
 
 /// The format that this version writes, and the only one that it reads.

@@ -5,14 +5,17 @@
 //! runs into a limit never does. What is tried, in this order, again and again until nothing helps:
 //!
 //! 1. **cut**: what did not happen before the failure;
-//! 2. **leap**: everything of a kind at once (all faults, all blows, all latencies, the order);
-//! 3. **take away** slots, blows, faults, operations, by delta debugging (`delta`);
-//! 4. **shrink** operations: reads and writes, keys, pauses, patience, upkeep;
-//! 5. **smooth** what is left: round lengths, ordinary latencies, default options.
+//! 2. **hasten**: another world in which it fails sooner (`hasten`);
+//! 3. **leap**: everything of a kind at once (all faults, all blows, all latencies, the order);
+//! 4. **take away** slots, blows, faults, operations, by delta debugging (`delta`);
+//! 5. **shrink** operations: reads and writes, keys, pauses, patience, upkeep;
+//! 6. **smooth** what is left: round lengths, ordinary latencies, default options.
 //!
 //! What a plan leaves open is drawn from its seed, and taking something away shifts that: a candidate
-//! may pass by bad luck alone. So where nothing helps any more and much is left, candidates are tried
-//! under a few seeds each.
+//! may pass by bad luck alone. So what would take much away from a large plan is tried under several
+//! seeds, and so is everything where nothing helps any more and much is left. And what cannot be made
+//! any smaller need not be small, because which parts can go depends on which went before: a plan
+//! that is not small is reduced along several routes, and the smallest result stands.
 //!
 //! Every step is a pure function of the plan, so the result is the same every time. The number of
 //! tries is bounded; a try costs what its world costs, and worlds get smaller quickly.
@@ -20,13 +23,17 @@
 //! | file | what is in it |
 //! |---|---|
 //! | `delta` | delta debugging of a list |
+//! | `hasten` | worlds in which the same failure comes sooner |
 //! | `removal` | plans without some of their parts |
+//! | `scout` | much smaller worlds of the same kind |
 //! | `shrink` | operations and keys made smaller |
 //! | `smooth` | lengths, latencies and options made ordinary |
 //! | `worlds` | the oracle that runs worlds |
 
 mod delta;
-mod removal;
+mod hasten;
+pub(crate) mod removal;
+mod scout;
 mod shrink;
 mod smooth;
 #[cfg(test)]
@@ -41,17 +48,41 @@ pub use worlds::{Budget, Failed, Irreducible, Shortened, Size, Suspect, Worlds, 
 /// A plan with so few operations is small.
 const FEW_OPERATIONS: usize = 10;
 
+/// Under how many other latencies a failure is looked for in the order of time.
+const CALMER_WORLDS: u64 = 40;
+
+/// Under how many other latencies a smallest plan is reduced again.
+const KICKS: u64 = 8;
+
+/// A run of this weight is small.
+const WEIGHT_SMALL: u64 = 250;
+
+/// How many events weigh as much as a fault.
+const COST_OF_A_FAULT: u64 = 25;
+
+/// Under how many seeds a candidate is tried that takes everything of a kind away from a large plan;
+/// one that takes half of it, under half as many.
+const SEEDS_OF_A_LEAP: u64 = 12;
+
 /// Under how many seeds a candidate is tried when nothing else helps.
 const SEEDS_OF_LUCK: u64 = 5;
 
 /// Who says whether a candidate still fails.
 pub trait Oracle {
-    /// Whether the candidate fails in the wanted way.
-    fn fails(&mut self, candidate: &Plan) -> bool;
+    /// How large the run of the candidate is if it fails in the wanted way. A run that takes much
+    /// longer than `than` events need not be awaited.
+    fn fails(&mut self, candidate: &Plan, than: u64) -> Option<Size>;
 
     /// The same plan without what does not happen in its run; `None` if there is nothing to know.
     fn pruned(&mut self, plan: &Plan) -> Option<Plan> {
         let _ = plan;
+        None
+    }
+
+    /// Another run of the plan, ordered by time and with other latencies, that fails in the wanted
+    /// way, written down whole; `number` says which other latencies. `None` if it does not fail.
+    fn calmer(&mut self, plan: &Plan, number: u64) -> Option<Plan> {
+        let _ = (plan, number);
         None
     }
 
@@ -62,9 +93,9 @@ pub trait Oracle {
         None
     }
 
-    /// Whether no more may be spent.
-    fn is_exhausted(&mut self) -> bool {
-        false
+    /// How much may still be spent, in events.
+    fn left(&mut self) -> u64 {
+        u64::MAX
     }
 }
 
@@ -90,53 +121,141 @@ pub struct Reduced {
 
 /// Reduces a plan that fails, with at most `tries` tries. `progress` is told of every smaller plan
 /// and of the number of tries so far.
+///
+/// No route may spend more than half of what is left for all.
 pub fn reduce(
     plan: Plan,
     tries: u32,
     oracle: &mut dyn Oracle,
     progress: &mut dyn FnMut(&Plan, u32),
 ) -> Reduced {
+    let (size, limit) = (Size { events: u64::MAX, ..Size::default() }, (tries, 0));
     let mut reducer =
-        Reducer { plan, oracle, progress, tries: 0, limit: tries, out: false, seeds: 1 };
-    let mut seeds = 1;
-    reducer.prune();
-    loop {
-        let before = reducer.plan.clone();
-        reducer.seeds = seeds;
-        reducer.leap();
-        reducer.take_away();
-        reducer.seeds = 1;
-        reducer.shrink();
-        reducer.smooth();
-        reducer.prune();
-        if reducer.out {
+        Reducer { plan, size, oracle, progress, tries: 0, limit, reserve: 0, out: false, seeds: 1 };
+    let whole = reducer.plan.clone();
+    reducer.size = reducer.ask(&whole).unwrap_or(size);
+    let whole = (whole, reducer.size);
+    let mut best = whole.clone();
+    for route in Route::all() {
+        if is_small(&best.0, best.1) || reducer.is_spent() {
             break;
         }
-        let is_small = reducer.plan.operations() <= FEW_OPERATIONS;
-        seeds = match reducer.plan == before {
-            true if seeds > 1 || is_small => break,
-            true => SEEDS_OF_LUCK,
-            false => 1,
+        (reducer.plan, reducer.size) = match route {
+            Route::Direct | Route::Hastened => whole.clone(),
+            Route::Calmer(_) => best.clone(),
         };
+        reducer.go(route);
+        if cost(&reducer.plan, reducer.size) < cost(&best.0, best.1) {
+            best = (reducer.plan.clone(), reducer.size);
+        }
     }
-    let end = if reducer.out { End::Budget } else { End::FixedPoint };
-    Reduced { plan: reducer.plan, tries: reducer.tries, end }
+    let is_over = is_small(&best.0, best.1) || !reducer.is_spent();
+    let end = if is_over { End::FixedPoint } else { End::Budget };
+    Reduced { plan: best.0, tries: reducer.tries, end }
+}
+
+/// A way to a small plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Route {
+    /// The world is changed first, so that it fails sooner.
+    Hastened,
+    /// Parts are taken away from the world as it is.
+    Direct,
+    /// From the smallest plan so far, with other latencies.
+    Calmer(u64),
+}
+
+impl Route {
+    fn all() -> impl Iterator<Item = Route> {
+        [Route::Hastened, Route::Direct].into_iter().chain((1..=KICKS).map(Route::Calmer))
+    }
+}
+
+/// What a reader of the plan and of its story has to bear.
+fn cost(plan: &Plan, size: Size) -> u64 {
+    size.weight().saturating_add(COST_OF_A_FAULT * plan.faults() as u64)
+}
+
+/// Nobody needs it any smaller.
+fn is_small(plan: &Plan, size: Size) -> bool {
+    let is_short = size.weight() <= WEIGHT_SMALL;
+    is_short && plan.operations() <= 2 && plan.faults() <= 1 && plan.world.schedule.is_none()
 }
 
 /// The smallest plan so far, and how to find out about a smaller one.
 struct Reducer<'a> {
     plan: Plan,
+    /// How large its run is.
+    size: Size,
     oracle: &'a mut dyn Oracle,
     progress: &'a mut dyn FnMut(&Plan, u32),
     tries: u32,
-    limit: u32,
-    /// The limit was reached.
+    /// Tries that may be made at all, and those that are kept for other routes.
+    limit: (u32, u32),
+    /// What the oracle must have left for other routes.
+    reserve: u64,
+    /// The limit of the route was reached.
     out: bool,
     /// Under how many seeds a candidate is tried.
     seeds: u64,
 }
 
 impl Reducer<'_> {
+    /// Whether no more can be tried, on any route.
+    fn is_spent(&mut self) -> bool {
+        self.tries >= self.limit.0 || self.oracle.left() == 0
+    }
+
+    /// Reduces along one route, with half of what is left.
+    fn go(&mut self, route: Route) {
+        self.out = false;
+        self.limit.1 = (self.limit.0 - self.tries) / 2;
+        self.reserve = self.oracle.left() / 2;
+        self.prune();
+        match route {
+            Route::Hastened => {
+                self.hasten();
+                self.scout();
+            }
+            Route::Direct => {}
+            Route::Calmer(number) => {
+                self.spend();
+                let kicked = self.oracle.calmer(&self.plan, number);
+                if !kicked.is_some_and(|kicked| self.try_once(kicked)) {
+                    return;
+                }
+            }
+        }
+        self.settle();
+        let settled = self.plan.clone();
+        self.hasten();
+        if self.plan != settled {
+            self.settle();
+        }
+    }
+
+    /// Makes the plan smaller until nothing helps any more.
+    fn settle(&mut self) {
+        let mut seeds = 1;
+        loop {
+            let before = self.plan.clone();
+            self.seeds = seeds;
+            self.leap();
+            self.take_away();
+            self.seeds = 1;
+            self.shrink();
+            self.smooth();
+            self.prune();
+            let is_small = self.plan.operations() <= FEW_OPERATIONS;
+            seeds = match self.plan == before {
+                _ if self.out => return,
+                true if seeds > 1 || is_small => return,
+                true => SEEDS_OF_LUCK,
+                false => 1,
+            };
+        }
+    }
+
     /// Takes the candidate if it fails in the same way, under its own seed or one of the next.
     fn try_plan(&mut self, candidate: Plan) -> bool {
         if candidate == self.plan {
@@ -149,21 +268,42 @@ impl Reducer<'_> {
     }
 
     fn try_once(&mut self, candidate: Plan) -> bool {
-        if self.out {
-            return false;
+        let size = self.ask(&candidate);
+        size.inspect(|size| self.take(candidate, *size)).is_some()
+    }
+
+    /// How large the run of a candidate is that fails in the same way.
+    fn ask(&mut self, candidate: &Plan) -> Option<Size> {
+        if self.out || !self.spend() {
+            return None;
         }
-        if self.tries >= self.limit || self.oracle.is_exhausted() {
-            self.out = true;
-            return false;
-        }
-        self.tries += 1;
         // What cannot be written down and read back is no plan.
-        let fails = candidate.check().is_ok() && self.oracle.fails(&candidate);
-        if fails {
-            self.plan = candidate;
-            (self.progress)(&self.plan, self.tries);
+        candidate.check().ok().and_then(|()| self.oracle.fails(candidate, self.size.events))
+    }
+
+    /// Counts a try. False if none is left, on this route.
+    fn spend(&mut self) -> bool {
+        let (most, kept) = self.limit;
+        self.out |= self.tries.saturating_add(kept) >= most || self.oracle.left() <= self.reserve;
+        self.tries += u32::from(!self.out);
+        !self.out
+    }
+
+    /// From now on this is the smallest plan.
+    fn take(&mut self, plan: Plan, size: Size) {
+        (self.plan, self.size) = (plan, size);
+        (self.progress)(&self.plan, self.tries);
+    }
+
+    /// Takes the plan with this edit if it fails in the same way, and not later.
+    fn try_as_short(&mut self, edit: impl FnOnce(&mut Plan)) -> bool {
+        let mut candidate = self.plan.clone();
+        edit(&mut candidate);
+        if candidate == self.plan {
+            return false;
         }
-        fails
+        let size = self.ask(&candidate).filter(|size| size.weight() <= self.size.weight());
+        size.inspect(|size| self.take(candidate, *size)).is_some()
     }
 
     /// Takes the plan with this edit if it fails in the same way.
@@ -177,7 +317,16 @@ impl Reducer<'_> {
     /// only these parts of the plan at hand.
     fn try_without(&mut self, count: usize, keeping: impl Fn(&Plan, &[usize]) -> Plan) {
         let whole = self.plan.clone();
-        minimize((0..count).collect(), |kept| self.try_plan(keeping(&whole, kept)));
+        let (seeds, mut left) = (self.seeds, count);
+        minimize((0..count).collect(), |kept| {
+            let share = (left - kept.len()) as u64 * SEEDS_OF_A_LEAP / left.max(1) as u64;
+            let is_large = whole.operations() > FEW_OPERATIONS;
+            self.seeds = if is_large { seeds.max(share) } else { seeds };
+            let fails = self.try_plan(keeping(&whole, kept));
+            left = if fails { kept.len() } else { left };
+            fails
+        });
+        self.seeds = seeds;
     }
 
     /// Applies an edit to as many of the parts `0..count` as possible: all at once, then by delta
@@ -214,8 +363,24 @@ impl Reducer<'_> {
         self.try_edit(smooth::ordinary_ways);
         if !self.try_edit(|plan| plan.world.schedule = None)
             && let Some(by_time) = self.oracle.by_time(&self.plan)
+            && !self.try_plan(by_time)
         {
-            self.try_plan(by_time);
+            self.calm();
+        }
+    }
+
+    /// Looks for the same failure in the order of time, under other latencies.
+    fn calm(&mut self) {
+        for number in 1..=CALMER_WORLDS {
+            if self.out {
+                return;
+            }
+            self.spend();
+            if let Some(calmer) = self.oracle.calmer(&self.plan, number)
+                && self.try_once(calmer)
+            {
+                return;
+            }
         }
     }
 

@@ -10,6 +10,7 @@ mod coverage;
 mod example;
 mod html;
 mod json;
+mod known;
 mod lanes;
 mod marks;
 mod names;
@@ -191,6 +192,8 @@ pub struct FailureGroup {
     pub reduced: Option<ReducedLine>,
     /// The file in which the reduced plan is kept.
     pub saved: Option<String>,
+    /// How to keep it, if there is one and it is not kept.
+    pub save: Option<String>,
     /// How to see more of it.
     pub replay: String,
 }
@@ -206,6 +209,10 @@ pub struct ReducedLine {
     pub events: u64,
     /// Faults that take effect in it.
     pub faults: u64,
+    /// Operations that clients began in the seed's run.
+    pub operations_before: u64,
+    /// Operations that they begin in the reduced run.
+    pub operations: u64,
     /// Candidates that were tried.
     pub tries: u32,
 }

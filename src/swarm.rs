@@ -221,7 +221,7 @@ pub fn draw_world(seed: &Seed, system: &dyn SystemUnderTest, swarm: &SwarmOption
         readers,
         duties,
         duty_pause: typical * options.spread(8, 256),
-        clients: *options.pick(&[1, 1, 2, 3]),
+        clients: *options.pick(&[1, 1, 1, 2, 2, 3, 3, 8]),
         operations,
         mix,
         filling: *options.pick(&[0, 0, 6, 30, 100]),

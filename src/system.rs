@@ -339,6 +339,12 @@ impl Recorder {
         self.judge.lock().saw(self.op, key, found);
     }
 
+    /// Inside its own transaction, after its writes and before it commits, it saw this under a key
+    /// that it wrote.
+    pub fn saw_own(&self, key: KeyId, found: Option<&[u8]>) {
+        self.judge.lock().saw_own(self.op, key, found);
+    }
+
     /// It saw exactly this in `range`, in key order.
     pub fn saw_range<'a>(
         &self,

@@ -168,8 +168,8 @@ pub(crate) struct World {
     pub(crate) judge: SharedJudge,
     pub(crate) slots: Vec<Slot>,
     twins: Vec<TwinPlan>,
-    /// By place among the blows: whether its moment came.
-    struck: RefCell<Vec<bool>>,
+    /// By place among the blows: after how many events its moment came.
+    struck: RefCell<Vec<Option<u64>>>,
     damaged_bodies: DamagedBodies,
     auditor: SharedAuditor,
     shelf: Shelf,
@@ -204,7 +204,7 @@ impl World {
 
     /// The moment of this blow has come.
     pub(crate) fn note_blow(&self, place: usize) {
-        self.struck.borrow_mut()[place] = true;
+        self.struck.borrow_mut()[place] = Some(sim::event_count());
     }
 
     /// The process that this blow starts.
@@ -445,7 +445,7 @@ fn build(
     let slots = slots.into_iter().map(|plan| Slot::new(plan, options.operations, how.recorded));
     Rc::new(World {
         slots: slots.collect(),
-        struck: RefCell::new(vec![false; options.blows.len()]),
+        struck: RefCell::new(vec![None; options.blows.len()]),
         options,
         system,
         store,

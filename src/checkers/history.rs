@@ -13,9 +13,7 @@ use sim::{ProcessId, emit_with};
 
 use super::model::{Model, Version};
 use super::{Commit, Judge, Op, OpState, Rule, SessionId};
-use crate::workload::{
-    Freshness, KeyId, KeyRange, OpId, OpKind, Operation, ReadTarget, ValueId, Write,
-};
+use crate::workload::{KeyId, KeyRange, OpId, OpKind, Operation, ReadTarget, ValueId, Write};
 
 /// How an operation ended, as its client was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -348,7 +346,7 @@ impl Judge {
         let seen = op.snapshot.unwrap_or(0).max(commit);
         self.floor = self.floor.max(seen);
         // What a client reads from a snapshot of the past is not what its process knows.
-        if op.operation.freshness != Freshness::Held {
+        if !op.operation.freshness.is_past() {
             let session = &mut self.sessions[op.session.0 as usize];
             session.floor = session.floor.max(seen);
         }

@@ -26,7 +26,7 @@ impl Judge {
             let what = format!("{} reads commit {seq}, and the store has {commits}", describe(op));
             return self.broken(Rule::ReadPublished, process, what, &[invoked]);
         }
-        if op.operation.freshness == Freshness::Held {
+        if op.operation.freshness.is_past() {
             return;
         }
         if seq < op.session_floor {
@@ -95,6 +95,27 @@ impl Judge {
             let (process, invoked) = (op.process, op.invoked_event);
             self.broken(Rule::ReadEqualsModel, process, what, &[invoked]);
         }
+    }
+
+    /// Operation `id` reads a key that it has written itself and not committed yet.
+    pub fn saw_own(&mut self, id: OpId, key: KeyId, found: Option<&[u8]>) {
+        if self.is_off() {
+            return;
+        }
+        let op = &self.ops[id.0 as usize];
+        let Some(expected) = op.operation.own_value(id, key) else { return };
+        let seen = found.map(decode_value).transpose();
+        if seen == Ok(expected) {
+            return;
+        }
+        let what = format!(
+            "{} reads {key} after its own writes and sees {}, but it wrote {}",
+            describe(op),
+            found.map_or("nothing", |_| "something else"),
+            expected.map_or_else(|| String::from("that it is gone"), |value| value.to_string()),
+        );
+        let (process, invoked) = (op.process, op.invoked_event);
+        self.broken(Rule::OwnWritesSeen, process, what, &[invoked]);
     }
 
     /// Whoever reads from a snapshot must have it: to begin with one whose pin has ended is wrong

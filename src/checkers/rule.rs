@@ -121,6 +121,8 @@ pub enum Rule {
     CheckpointForward,
     /// Commit numbers have no gap and committed records do not change.
     HistoryWhole,
+    /// The commits of one process enter the history in the order in which it numbered them.
+    WriterOrder,
     /// Every hash of the chain is the hash of what stands before it.
     ChainIntact,
     /// A commit holds all writes of its operation and no others.
@@ -133,6 +135,8 @@ pub enum Rule {
     ReadPublished,
     /// Every read equals the model at its snapshot.
     ReadEqualsModel,
+    /// A transaction sees what it wrote itself.
+    OwnWritesSeen,
     /// A session never goes back.
     SessionMonotonic,
     /// A strong read is at least as new as everything acknowledged before it began.
@@ -153,7 +157,7 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule, in the order of declaration.
-    pub const ALL: [Rule; 33] = [
+    pub const ALL: [Rule; 35] = [
         Rule::RootParent,
         Rule::AcknowledgedPresent,
         Rule::ReadsStillHold,
@@ -173,12 +177,14 @@ impl Rule {
         Rule::FoldWhole,
         Rule::CheckpointForward,
         Rule::HistoryWhole,
+        Rule::WriterOrder,
         Rule::ChainIntact,
         Rule::CommitWhole,
         Rule::BytesIntact,
         Rule::ValueIntact,
         Rule::ReadPublished,
         Rule::ReadEqualsModel,
+        Rule::OwnWritesSeen,
         Rule::SessionMonotonic,
         Rule::ReadFresh,
         Rule::ConflictReal,
@@ -213,12 +219,14 @@ impl Rule {
             Rule::CheckpointForward => "checkpoints only move forward",
             Rule::NothingLeft => "when all is quiet nothing is left that nobody needs",
             Rule::HistoryWhole => "commit numbers have no gap and committed records do not change",
+            Rule::WriterOrder => "a process's commits enter the history in the order of their ids",
             Rule::ChainIntact => "every hash of the chain is the hash of what stands before it",
             Rule::CommitWhole => "a commit holds all writes of its operation and no others",
             Rule::BytesIntact => "stored bytes are what their lengths, checksums and formats say",
             Rule::ValueIntact => "a read value was written by a client as a whole",
             Rule::ReadPublished => "a read shows only what a root has published",
             Rule::ReadEqualsModel => "every read equals the model at its snapshot",
+            Rule::OwnWritesSeen => "a transaction sees what it wrote itself",
             Rule::SessionMonotonic => "a session never goes back",
             Rule::ReadFresh => {
                 "a strong read is at least as new as all that was acknowledged before it"
@@ -251,12 +259,14 @@ impl Rule {
             Rule::RoleOwned => Class::SplitBrain,
             Rule::NothingReturns => Class::Resurrection,
             Rule::NothingLeft => Class::OrphanLeak,
-            Rule::FoldWhole | Rule::CheckpointForward | Rule::HistoryWhole | Rule::ChainIntact => {
-                Class::HistoryGap
-            }
+            Rule::FoldWhole
+            | Rule::CheckpointForward
+            | Rule::HistoryWhole
+            | Rule::WriterOrder
+            | Rule::ChainIntact => Class::HistoryGap,
             Rule::CommitWhole | Rule::CommitAsked | Rule::ReadPublished => Class::DirtyRead,
             Rule::BytesIntact | Rule::ValueIntact => Class::TornOrCorruptRecord,
-            Rule::ReadEqualsModel => Class::SnapshotDivergence,
+            Rule::ReadEqualsModel | Rule::OwnWritesSeen => Class::SnapshotDivergence,
             Rule::SessionMonotonic => Class::NonMonotonicRead,
             Rule::ReadFresh => Class::StaleRead,
             Rule::ConflictReal | Rule::Progress => Class::StuckProgress,
@@ -287,6 +297,7 @@ impl Rule {
             | Rule::ValueIntact
             | Rule::ReadPublished
             | Rule::ReadEqualsModel
+            | Rule::OwnWritesSeen
             | Rule::SessionMonotonic
             | Rule::ReadFresh => "src/checkers/reads.rs",
             Rule::RootParent
@@ -294,6 +305,7 @@ impl Rule {
             | Rule::GateKept
             | Rule::CheckpointForward
             | Rule::HistoryWhole
+            | Rule::WriterOrder
             | Rule::ChainIntact
             | Rule::BytesIntact => "src/systems/manifest/audit.rs",
             Rule::RequestBudget => "src/checkers/budget.rs",

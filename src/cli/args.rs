@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
-use sim::Seed;
 use sim::trace::Filter;
 use sim_storage::profile::Profile;
 
@@ -67,9 +66,10 @@ pub enum Verb {
     Reduce(super::reduce::ReduceArgs),
     /// Run kept plans again: with its bug each must fail as it says, without it must pass.
     Regress(super::regress::RegressArgs),
-    /// Tell in lanes how one seed fails: who did what to the store, and what went wrong.
+    /// Tell in lanes how one seed or plan fails: who did what to the store, what went wrong, what
+    /// that needs, and from when on it was certain.
     Explain(ExplainArgs),
-    /// Make one HTML page of one seed: `vopr report SEED > x.html`.
+    /// Make one HTML page of one seed or plan: `vopr report SEED > x.html`.
     Report(ReportArgs),
     /// Plant each known bug and say how soon it is found, and what is said of it.
     Bugs(super::bugs::BugsArgs),
@@ -331,9 +331,10 @@ pub struct ReplayArgs {
 /// Which run `vopr explain` and `vopr report` show.
 #[derive(Clone, Debug, Args)]
 pub struct ShowArgs {
-    /// The seed.
-    pub seed: Seed,
-    /// What worlds are like; give what the failing run was given.
+    /// A seed, also one that is continued afresh (42@1130:7), or the file of a plan.
+    #[arg(value_name = "SEED|FILE")]
+    pub what: Source,
+    /// What worlds are like; give what the failing run was given. A plan says it by itself.
     #[command(flatten)]
     pub world: WorldArgs,
     /// Leave out what comes after this event.
@@ -342,6 +343,13 @@ pub struct ShowArgs {
     /// Show the run as it is, without a smaller one that fails in the same way.
     #[arg(long)]
     pub no_reduce: bool,
+    /// Runs for each question of what the failure needs and from when on it is certain; 0 asks
+    /// none.
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub variations: u32,
+    /// Events of all these runs together, in millions, at most.
+    #[arg(long, value_name = "MILLIONS", default_value_t = 5)]
+    pub examine_events: u32,
     /// Keep at most so many events, the last ones.
     #[arg(long, value_name = "N", default_value_t = sim::trace::DEFAULT_RING_CAPACITY)]
     pub ring: usize,

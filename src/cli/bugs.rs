@@ -11,7 +11,7 @@ use sim::trace::Keep;
 
 use super::args::{self, Chosen, StrategyArg, WorldArgs};
 use super::failure::{Exit, UsageError};
-use super::reduce::{TRIES, reduced_line, whole_and_small};
+use super::reduce::{TRIES, reduced_line, tell_seed};
 use super::say;
 use crate::files::write_whole;
 use crate::hunt::{self, Catch, DIAGNOSIS_RING, Hunt};
@@ -134,9 +134,9 @@ fn reduced(
     let bar = progress_bar(suspects.len() as u64);
     let shorten = |arena: &Arena, (bug, catch, chosen): &(&str, Option<&Catch>, Chosen)| {
         let keep = Keep::Ring { capacity: DIAGNOSIS_RING };
-        let (_, small) =
-            whole_and_small(arena, &(*catch)?.seed, (chosen, Some(bug)), Some(TRIES), keep);
-        small.map(|(shortened, _)| reduced_line(&shortened))
+        let (seed, world) = (&(*catch)?.seed, (chosen, Some(*bug)));
+        let told = tell_seed(arena, seed, world, Some(TRIES), keep, &mut |_, _| {});
+        told.small.map(|(shortened, _)| reduced_line(&shortened))
     };
     let done = |done| bar.set_position(done as u64);
     let reduced = workers::map(&suspects, args::workers(args.workers), shorten, done);

@@ -1,4 +1,4 @@
-//! `vopr explain SEED`: the story of a failure in lanes.
+//! `vopr explain SEED|FILE`: the story of a failure in lanes.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::say;
 use crate::report::{json_of, to_lanes};
 use crate::system::SystemUnderTest;
 
-/// Runs the seed and prints its lanes. The exit code is that of the run, as in `replay`.
+/// Runs the seed or the plan and prints its lanes. The exit code is that of the run, as in `replay`.
 pub(super) fn run(
     args: &ExplainArgs,
     systems: &[Arc<dyn SystemUnderTest>],

@@ -1,5 +1,6 @@
 //! Plans on the command line: which seed or file is meant, and which system a plan is for.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -18,6 +19,15 @@ pub enum Source {
     Seed(Seed),
     /// A file.
     File(PathBuf),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::Seed(seed) => write!(f, "seed {seed}"),
+            Source::File(path) => write!(f, "{}", path.display()),
+        }
+    }
 }
 
 impl FromStr for Source {

@@ -3,6 +3,7 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use clap::Args;
@@ -15,7 +16,7 @@ use super::plans::{self, Source};
 use super::say;
 use crate::checkers::Class;
 use crate::diagnosis::diagnose;
-use crate::plan::{Failure, Plan, plan_of_seed, replay};
+use crate::plan::{Failure, Origin, Plan, origin_of_seed, plan_of_seed, replay};
 use crate::reduce::{Budget, End, Irreducible, Shortened, Suspect, shorten};
 use crate::report::ReducedLine;
 use crate::system::SystemUnderTest;
@@ -34,7 +35,7 @@ pub struct ReduceArgs {
     #[arg(long, value_name = "N", default_value_t = 20_000)]
     pub tries: u32,
     /// Events of all their runs together, in millions, at most: what time is on every machine.
-    #[arg(long, value_name = "MILLIONS", default_value_t = 20)]
+    #[arg(long, value_name = "MILLIONS", default_value_t = 5)]
     pub events: u32,
     /// Seconds of processor time that it may take. The result depends on the machine then.
     #[arg(long, value_name = "SECONDS")]
@@ -95,31 +96,57 @@ pub(super) fn run(
 }
 
 /// Candidates for the small form of a run, unless somebody says how many.
-pub(super) const TRIES: u32 = 2_000;
+pub(super) const TRIES: u32 = 5_000;
 
 /// Events of all these candidates together: a few seconds.
 const EVENTS_MAX: u64 = 5_000_000;
 
-/// Runs a seed. If it fails and there are tries, the second is the run of a small plan that fails in
-/// the same way. `keep` is how much of both traces is kept.
-pub(super) fn whole_and_small(
+/// A run, where it comes from, and a smaller one that fails in the same way.
+pub(super) struct Told {
+    pub(super) whole: WorldReport,
+    /// The plan of the whole run; `None` if its world panicked before it was built.
+    pub(super) origin: Option<Origin>,
+    pub(super) small: Option<(Shortened, WorldReport)>,
+}
+
+/// Runs a seed. If it fails and there are tries, it is made small. `keep` is how much of both traces
+/// is kept.
+pub(super) fn tell_seed(
     arena: &Arena,
     seed: &Seed,
     (chosen, bug): (&Chosen, Option<&str>),
     tries: Option<u32>,
     keep: Keep,
-) -> (WorldReport, Option<(Shortened, WorldReport)>) {
+    progress: &mut dyn FnMut(&Plan, u32),
+) -> Told {
     let Chosen { system, sound, swarm, .. } = chosen;
-    let (whole, plan) = plan_of_seed(arena, seed, system, bug, swarm, keep);
-    let small = tries.zip(plan).and_then(|(tries, plan)| {
-        let suspect = Suspect { system: system.clone(), sound: sound.clone() };
+    let (whole, origin) = origin_of_seed(arena, seed, system, bug, swarm, keep);
+    let suspect = Suspect { system: system.clone(), sound: sound.clone() };
+    let mut told = Told { whole, origin, small: None };
+    told.make_small(arena, &suspect, tries, keep, progress);
+    told
+}
+
+impl Told {
+    /// Looks for a smaller run, if it fails and there are tries.
+    pub(super) fn make_small(
+        &mut self,
+        arena: &Arena,
+        suspect: &Suspect,
+        tries: Option<u32>,
+        keep: Keep,
+        progress: &mut dyn FnMut(&Plan, u32),
+    ) {
+        let (Some(tries), Some(origin)) = (tries, &self.origin) else { return };
         let budget = Budget { tries, events: EVENTS_MAX, cpu: None };
-        let shortened = shorten(arena, plan, &suspect, budget, &mut |_, _| {}).ok()?;
-        let ran = replay(arena, &shortened.reduced.plan, system, keep).ok()?;
+        let plan = origin.plan.clone();
+        let Ok(shortened) = shorten(arena, plan, suspect, budget, progress) else { return };
+        let Ok(ran) = replay(arena, &shortened.reduced.plan, &suspect.system, keep) else { return };
         // A small run that shows the failure as something else would tell another story.
-        (class(&ran.report) == class(&whole)).then_some((shortened, ran.report))
-    });
-    (whole, small)
+        if class(&ran.report) == class(&self.whole) {
+            self.small = Some((shortened, ran.report));
+        }
+    }
 }
 
 fn class(report: &WorldReport) -> Option<Class> {
@@ -149,12 +176,14 @@ pub(super) fn reduced_line(shortened: &Shortened) -> ReducedLine {
         faults_before: shortened.before.size.faults,
         events: shortened.after.events,
         faults: shortened.after.faults,
+        operations_before: shortened.before.size.operations,
+        operations: shortened.after.operations,
         tries: shortened.reduced.tries,
     }
 }
 
 /// One line that is written over and over, on a terminal only.
-fn tell_progress(plan: &Plan, tries: u32) {
+pub(super) fn tell_progress(plan: &Plan, tries: u32) {
     let mut err = std::io::stderr();
     if err.is_terminal() {
         // Progress that cannot be shown is not worth an error.
@@ -167,9 +196,55 @@ fn tell_progress(plan: &Plan, tries: u32) {
     }
 }
 
-fn end_progress() {
+pub(super) fn end_progress() {
     let mut err = std::io::stderr();
     if err.is_terminal() {
         let _ = writeln!(err);
+    }
+}
+
+/// The same for several reductions at once: how many failures there are, how many are done, and how
+/// often one of them became smaller.
+#[derive(Debug)]
+pub(super) struct Counter {
+    failures: usize,
+    done: AtomicUsize,
+    smaller: AtomicUsize,
+}
+
+impl Counter {
+    pub(super) fn of(failures: usize) -> Counter {
+        Counter { failures, done: AtomicUsize::new(0), smaller: AtomicUsize::new(0) }
+    }
+
+    /// One of them has become smaller.
+    pub(super) fn smaller(&self) {
+        self.smaller.fetch_add(1, Ordering::Relaxed);
+        self.tell();
+    }
+
+    /// So many are done.
+    pub(super) fn over(&self, done: usize) {
+        self.done.store(done, Ordering::Relaxed);
+        self.tell();
+    }
+
+    /// All are done: the line goes.
+    pub(super) fn end(&self) {
+        let mut err = std::io::stderr();
+        if self.failures > 0 && err.is_terminal() {
+            let _ = write!(err, "\r{:60}\r", "");
+        }
+    }
+
+    fn tell(&self) {
+        let mut err = std::io::stderr();
+        if err.is_terminal() {
+            let (done, smaller) =
+                (self.done.load(Ordering::Relaxed), self.smaller.load(Ordering::Relaxed));
+            let failures = self.failures;
+            let _ =
+                write!(err, "\r  making failures small: {done} of {failures}, {smaller} steps   ");
+        }
     }
 }

@@ -116,7 +116,13 @@ pub fn replay(
     let operations = (plan.operations() as u32).max(1000);
     let patience = Patience::Usual { operations };
     let trial = run(arena, plan, system, keep, Recorded::Kept, patience)?;
-    let blows = trial.recording.iter().flat_map(|it| &it.struck).filter(|struck| **struck).count();
+    let moments = trial.recording.iter().flat_map(|it| it.struck.iter().zip(&plan.blows));
+    // An aim strikes if somebody comes to its step.
+    let direct = moments.filter(|(moment, blow)| moment.is_some() && !blow.blow.is_aimed()).count();
+    let aims = plan.blows.iter().filter(|blow| blow.blow.is_aimed()).count();
+    let strikes = trial.report.counts.iter().filter(|(name, _)| name.ends_with("_at_step"));
+    let strikes: usize = strikes.map(|(_, count)| *count as usize).sum();
+    let blows = direct + strikes.min(aims);
     let requests = trial.recording.iter().flat_map(|it| &it.requests);
     let faults = requests.filter(|made| made.fate.fault.is_some()).count();
     let failure = Failure::of(&trial.report.verdict);
@@ -139,7 +145,7 @@ pub(crate) fn run(
 }
 
 /// What the world of a plan is built from.
-fn blueprint(plan: &Plan, system: &dyn SystemUnderTest) -> Result<Blueprint, Misfit> {
+pub(super) fn blueprint(plan: &Plan, system: &dyn SystemUnderTest) -> Result<Blueprint, Misfit> {
     if plan.system != system.name() {
         let (wanted, found) = (plan.system.clone(), system.name().to_owned());
         return Err(Misfit::System { wanted, found });

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sim::Seed;
-use sim::trace::{Keep, Kind, Row};
+use sim::trace::Keep;
 use sim_storage::WriteLimit;
-use sim_storage::fault::{FaultKind, Made};
+use sim_storage::fault::{FaultKind, FaultRates, Made};
 
 use super::{
     BlowEntry, BlowKind, Expect, FORMAT, Failure, MomentEntry, OperationEntry, Plan, RequestEntry,
@@ -30,11 +30,32 @@ pub fn plan_of_seed(
     swarm: &SwarmOptions,
     keep: Keep,
 ) -> (WorldReport, Option<Plan>) {
+    let (report, origin) = origin_of_seed(arena, seed, system, bug, swarm, keep);
+    (report, origin.map(|origin| origin.plan))
+}
+
+/// Where a plan comes from.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    pub(crate) plan: Plan,
+    /// How often which faults struck requests in its world.
+    pub(crate) rates: FaultRates,
+}
+
+/// The same as [`plan_of_seed`], with what the plan does not say of its world.
+pub(crate) fn origin_of_seed(
+    arena: &Arena,
+    seed: &Seed,
+    system: &Arc<dyn SystemUnderTest>,
+    bug: Option<&str>,
+    swarm: &SwarmOptions,
+    keep: Keep,
+) -> (WorldReport, Option<Origin>) {
     let (report, recording) = record_seed(arena, seed, system, swarm, keep);
-    let plan = recording.map(|recording| {
+    let origin = recording.map(|recording| {
         let failure = Failure::of(&report.verdict);
         let note = format!("seed {seed} of vopr {}", env!("CARGO_PKG_VERSION"));
-        Plan {
+        let plan = Plan {
             format: FORMAT,
             vopr: env!("CARGO_PKG_VERSION").to_owned(),
             system: system.name().to_owned(),
@@ -45,9 +66,10 @@ pub fn plan_of_seed(
             slots: slots(&recording),
             blows: blows(&recording),
             requests: requests(&recording),
-        }
+        };
+        Origin { plan, rates: recording.blueprint.options.rates }
     });
-    (report, plan)
+    (report, origin)
 }
 
 fn world_entry(recording: &Recording) -> WorldEntry {
@@ -142,7 +164,7 @@ fn requests(recording: &Recording) -> Vec<RequestEntry> {
     recording.requests.iter().map(entry).collect()
 }
 
-fn name_of(recording: &Recording, process: u16) -> String {
+pub(super) fn name_of(recording: &Recording, process: u16) -> String {
     recording.names.get(usize::from(process)).map(ToString::to_string).unwrap_or_default()
 }
 
@@ -163,7 +185,7 @@ pub(crate) fn pruned(plan: &Plan, recording: &Recording) -> Plan {
                 && (slot.operations.iter().any(|it| it.number == blow.operation)
                     || slot.rounds.iter().any(|it| it.number == blow.operation))
         });
-        struck.next().is_some_and(|struck| *struck) && planned
+        struck.next().is_some_and(Option::is_some) && planned
     });
     let made: BTreeMap<_, _> = recording
         .requests
@@ -186,40 +208,18 @@ pub(crate) fn pruned(plan: &Plan, recording: &Recording) -> Plan {
     plan
 }
 
-/// The plan with the order by time, and with the ways of requests as long as they really took in a
-/// run of another order.
-pub(crate) fn observed_ways(plan: &Plan, recording: &Recording, trace: &[Row]) -> Plan {
-    let mut times: BTreeMap<u64, [Option<u64>; 3]> = BTreeMap::new();
-    for row in trace {
-        let place = match row.kind {
-            Kind::Request => 0,
-            Kind::Apply => 1,
-            Kind::Reply => 2,
-            _ => continue,
-        };
-        let slot = &mut times.entry(row.a).or_default()[place];
-        slot.get_or_insert(row.at_ns);
-    }
-    let mut plan =
-        Plan { world: WorldEntry { schedule: None, ..plan.world.clone() }, ..plan.clone() };
+/// The plan with the ways of all requests as they were drawn in a run of it.
+pub(crate) fn written_ways(plan: &Plan, recording: &Recording) -> Plan {
+    let mut plan = plan.clone();
     plan.requests.clear();
     for made in &recording.requests {
-        let mut ways = made.fate.ways.unwrap_or_default();
-        if let Some([Some(left), applied, replied]) = times.get(&made.request) {
-            if let Some(applied) = applied {
-                ways.there_ns = applied - left;
-            }
-            if let (Some(applied), Some(replied)) = (applied, replied) {
-                ways.back_ns = replied.saturating_sub(*applied);
-            }
-        }
         plan.requests.push(RequestEntry {
             process: name_of(recording, made.key.process.0),
             at: MomentEntry(made.key.moment),
             nth: made.key.nth,
             fault: made.fate.fault,
-            there: Some(Span(ways.there_ns)),
-            back: Some(Span(ways.back_ns)),
+            there: made.fate.ways.map(|ways| Span(ways.there_ns)),
+            back: made.fate.ways.map(|ways| Span(ways.back_ns)),
             luck_ppm: made.fate.luck_ppm,
         });
     }

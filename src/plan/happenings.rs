@@ -124,6 +124,7 @@ impl BlowKind {
     /// A blow as a plan says it. `twin` is who it starts, should it start somebody.
     pub(super) fn of(blow: &Blow, twin: Option<(String, u16)>) -> Option<BlowKind> {
         Some(match blow {
+            Blow::Nothing => return None,
             Blow::Crash { restart_after } => {
                 BlowKind::Crash { restart_after: (*restart_after).into() }
             }
@@ -204,6 +205,11 @@ impl BlowKind {
                 duration: (*lasts).into(),
             },
         }
+    }
+
+    /// Whether it waits for a process to come to a step.
+    pub(crate) fn is_aimed(&self) -> bool {
+        matches!(self, BlowKind::StallAtStep { .. } | BlowKind::CrashAtStep { .. })
     }
 
     /// The durations in it, to be looked at or changed.

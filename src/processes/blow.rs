@@ -46,6 +46,7 @@ fn strike(world: &Rc<World>, index: usize, place: usize, process: ProcessId) {
             };
             sim::aim(Aim { victim, at: at.clone(), after: *after, strike: *strike });
         }
+        Blow::Nothing => {}
         Blow::Twin => {
             sim::fault(process, "fault.twin", 0, 0);
             if let Some(twin) = world.twin_of(place) {

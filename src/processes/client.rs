@@ -50,7 +50,7 @@ pub(super) async fn perform(
     let reads = match operation.freshness {
         _ if operation.reads.is_empty() => Reads::Own,
         Freshness::Strong => Reads::Strong,
-        Freshness::Session => Reads::Own,
+        Freshness::Session | Freshness::Kept => Reads::Own,
         Freshness::Held => Reads::Held,
     };
     world.count_operation();

@@ -6,7 +6,7 @@
 use crate::plan::{BlowEntry, BlowKind, Plan, SlotEntry, Whom};
 
 /// The plan with only these slots.
-pub(super) fn keep_slots(plan: &Plan, kept: &[usize]) -> Plan {
+pub(crate) fn keep_slots(plan: &Plan, kept: &[usize]) -> Plan {
     let mut candidate = plan.clone();
     candidate.slots = kept.iter().map(|&index| plan.slots[index].clone()).collect();
     rehang(&mut candidate, plan);
@@ -14,7 +14,7 @@ pub(super) fn keep_slots(plan: &Plan, kept: &[usize]) -> Plan {
 }
 
 /// The plan with only these blows.
-pub(super) fn keep_blows(plan: &Plan, kept: &[usize]) -> Plan {
+pub(crate) fn keep_blows(plan: &Plan, kept: &[usize]) -> Plan {
     let mut candidate = plan.clone();
     candidate.blows = kept.iter().map(|&index| plan.blows[index].clone()).collect();
     drop_strangers(&mut candidate);
@@ -27,7 +27,7 @@ pub(super) fn faults(plan: &Plan) -> usize {
 }
 
 /// The plan with only these faults of requests, counted among those that have one.
-pub(super) fn keep_faults(plan: &Plan, kept: &[usize]) -> Plan {
+pub(crate) fn keep_faults(plan: &Plan, kept: &[usize]) -> Plan {
     let mut candidate = plan.clone();
     let mut kept = kept.iter().copied().peekable();
     let faulty = candidate.requests.iter_mut().filter(|request| request.fault.is_some());
@@ -41,7 +41,7 @@ pub(super) fn keep_faults(plan: &Plan, kept: &[usize]) -> Plan {
 }
 
 /// The plan with only these operations and rounds, counted slot by slot.
-pub(super) fn keep_operations(plan: &Plan, kept: &[usize]) -> Plan {
+pub(crate) fn keep_operations(plan: &Plan, kept: &[usize]) -> Plan {
     let mut candidate = plan.clone();
     let mut kept = kept.iter().copied().peekable();
     let mut place = 0;

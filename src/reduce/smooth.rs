@@ -1,7 +1,7 @@
 //! What is left, made ordinary: round lengths, usual latencies, default options.
 
 use sim::Seed;
-use sim_storage::fault::Fault;
+use sim_storage::fault::{Fault, Report};
 
 use super::Reducer;
 use super::removal::drop_ordinary;
@@ -28,12 +28,14 @@ impl Reducer<'_> {
 
     fn smooth_options(&mut self) {
         self.try_edit(|plan| plan.world.clients = 1);
-        self.try_edit(|plan| plan.world.filling = 0);
+        self.try_as_short(|plan| plan.world.filling = 0);
         self.try_edit(|plan| plan.world.write_limit = WriteLimitEntry::Ignored);
         self.try_edit(|plan| plan.world.store = String::from("s3"));
         self.try_edit(|plan| plan.seed = Seed::from(1));
-        if !self.try_edit(|plan| plan.world.tuning = [MIDDLE; sim::DRAW_WORDS]) {
-            self.try_on_most(sim::DRAW_WORDS, |plan, word| plan.world.tuning[word] = MIDDLE);
+        if !self.try_as_short(|plan| plan.world.tuning = [MIDDLE; sim::DRAW_WORDS]) {
+            for word in 0..sim::DRAW_WORDS {
+                self.try_as_short(|plan| plan.world.tuning[word] = MIDDLE);
+            }
         }
         self.round(|plan| Some(&mut plan.world.transport_timeout));
         self.round(|plan| Some(&mut plan.world.late_landing_max));
@@ -109,6 +111,9 @@ impl Reducer<'_> {
             candidate
         });
         for place in 0..self.plan.requests.len() {
+            for lost in [Lost::Answer, Lost::Request] {
+                self.try_edit(|plan| name_the_fault(plan, place, lost));
+            }
             self.try_edit(|plan| plan.requests[place].there = None);
             self.try_edit(|plan| plan.requests[place].back = None);
             self.try_edit(|plan| plan.requests[place].luck_ppm = 0);
@@ -134,6 +139,38 @@ impl Reducer<'_> {
         }
     }
 }
+
+/// What takes so much longer than usual that its client may have given up is a fault, and is called
+/// by its name. `lost` says which: the answer, or the request for a while.
+fn name_the_fault(plan: &mut Plan, place: usize, lost: Lost) {
+    let usual = plan.world.usual;
+    let request = &mut plan.requests[place];
+    let is_slow = |way: Option<Span>, usual: Span| way.is_some_and(|way| way.0 > usual.0 * SLOW);
+    let fault = match lost {
+        _ if request.fault.is_some() => return,
+        Lost::Answer
+            if is_slow(request.back, usual.back) || is_slow(request.there, usual.there) =>
+        {
+            Fault::ReplyLost { report: Report::Silence }
+        }
+        Lost::Request if is_slow(request.there, usual.there) => {
+            let after_ns = request.there.map_or(0, |there| there.0);
+            Fault::LateApply { report: Report::Silence, after_ns }
+        }
+        _ => return,
+    };
+    (request.fault, request.there, request.back) = (Some(fault), None, None);
+}
+
+/// What of a slow request its client did not see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lost {
+    Answer,
+    Request,
+}
+
+/// So many times the usual is slow.
+const SLOW: u64 = 3;
 
 /// The number with so many digits that are not 0, rounded up.
 fn rounded(number: u64, digits: u32) -> u64 {

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use sim::trace::Keep;
 
-use super::{Budget, End, Irreducible, Oracle, Shortened, Suspect, minimize, reduce, shorten};
+use super::{
+    Budget, End, Irreducible, Oracle, Shortened, Size, Suspect, cost, minimize, reduce, shorten,
+};
 use crate::plan::{Failure, Plan, plan_of_seed, replay};
 use crate::system::SystemUnderTest;
 use crate::systems::ManifestSystem;
@@ -104,7 +106,7 @@ fn a_budget_ends_a_reduction_with_the_smallest_plan_so_far() {
     assert_eq!(none.reduced.plan, plan);
     let few = shortened(&plan, &suspect, 10);
     assert_eq!((few.reduced.tries, few.reduced.end), (10, End::Budget));
-    assert!(few.after.events <= few.before.size.events);
+    assert!(cost(&few.reduced.plan, few.after) <= cost(&plan, few.before.size));
 }
 
 #[test]
@@ -123,10 +125,16 @@ struct Toy {
 }
 
 impl Oracle for Toy {
-    fn fails(&mut self, candidate: &Plan) -> bool {
+    fn fails(&mut self, candidate: &Plan, _: u64) -> Option<Size> {
         self.asked += 1;
         let mut operations = candidate.slots.iter().flat_map(|slot| &slot.operations);
-        operations.any(|operation| operation.number == self.needed)
+        let fails = operations.any(|operation| operation.number == self.needed);
+        fails.then_some(Size { operations: candidate.operations() as u64, ..Size::default() })
+    }
+
+    fn calmer(&mut self, _: &Plan, _: u64) -> Option<Plan> {
+        self.asked += 1;
+        None
     }
 }
 

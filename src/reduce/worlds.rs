@@ -7,7 +7,7 @@ use cpu_time::ThreadTime;
 use sim::trace::Keep;
 
 use super::{Oracle, Reduced, reduce};
-use crate::plan::{self, Failure, Misfit, Plan, Trial};
+use crate::plan::{self, Failure, Misfit, Plan, Trial, Variation, Width, run_varied};
 use crate::system::SystemUnderTest;
 use crate::world::{Arena, Patience, Recorded, WorldReport};
 
@@ -29,6 +29,8 @@ pub struct Size {
     pub faults: u64,
     /// Operations that clients began.
     pub operations: u64,
+    /// Commits in the store.
+    pub commits: u64,
 }
 
 impl Size {
@@ -40,9 +42,21 @@ impl Size {
             events: report.events,
             faults: faults.map(|(_, count)| u64::from(*count)).sum(),
             operations: report.operations,
+            commits: report.commits,
         }
     }
+
+    /// What a reader has to bear: what is told of operations, commits and faults, and the events
+    /// behind that.
+    #[must_use]
+    pub fn weight(self) -> u64 {
+        let told = 2 * self.operations + self.commits + self.faults;
+        self.events.saturating_add(EVENTS_OF_A_LINE * told)
+    }
 }
+
+/// How many events weigh as much as one that is told.
+const EVENTS_OF_A_LINE: u64 = 10;
 
 /// How much a reduction may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,8 +126,10 @@ pub fn shorten(
         Some(Failure::Endless) => return Err(Irreducible::Endless),
         Some(failure) => failure,
     };
+    let polls = sim::steps();
     let before = Failed { failure, size: Size::of(&ran.report) };
     let mut worlds = Worlds::new(arena, suspect.clone(), before.clone());
+    worlds.polls_of_an_event = polls.div_ceil(before.size.events.max(1));
     worlds.events_left = budget.events;
     worlds.ends = budget.cpu.map(|cpu| (began, cpu));
     let mut reduced = reduce(plan, budget.tries, &mut worlds, progress);
@@ -128,6 +144,10 @@ pub struct Worlds<'a> {
     arena: &'a Arena,
     suspect: Suspect,
     wanted: Failed,
+    /// Polls of a task that a run may take.
+    polls: u64,
+    /// Those that an event took in the first run, rounded up.
+    polls_of_an_event: u64,
     /// Events that may still be spent.
     events_left: u64,
     /// Since when, and how long it may take.
@@ -137,11 +157,17 @@ pub struct Worlds<'a> {
 /// Polls of a task that a candidate may take for each event of the first run, and besides.
 const POLLS: (u64, u64) = (20, 100_000);
 
+/// Polls that a candidate may take in any case.
+const SLACK_POLLS: u64 = 1_000;
+
 impl<'a> Worlds<'a> {
     /// An oracle for failures like `wanted`.
     #[must_use]
     pub fn new(arena: &'a Arena, suspect: Suspect, wanted: Failed) -> Self {
-        Worlds { arena, suspect, wanted, events_left: u64::MAX, ends: None }
+        let polls = wanted.size.events * POLLS.0 + POLLS.1;
+        let events_left = u64::MAX;
+        let polls_of_an_event = POLLS.0;
+        Worlds { arena, suspect, wanted, polls, polls_of_an_event, events_left, ends: None }
     }
 
     fn run(
@@ -151,7 +177,19 @@ impl<'a> Worlds<'a> {
         keep: Keep,
         recorded: Recorded,
     ) -> Option<Trial> {
-        let patience = Patience::Polls(self.wanted.size.events * POLLS.0 + POLLS.1);
+        self.run_within(u64::MAX, plan, system, keep, recorded)
+    }
+
+    /// Runs a plan, with at most so many polls of tasks.
+    fn run_within(
+        &mut self,
+        polls: u64,
+        plan: &Plan,
+        system: &Arc<dyn SystemUnderTest>,
+        keep: Keep,
+        recorded: Recorded,
+    ) -> Option<Trial> {
+        let patience = Patience::Polls(polls.min(self.polls));
         let trial = plan::run(self.arena, plan, system, keep, recorded, patience).ok()?;
         self.events_left = self.events_left.saturating_sub(trial.report.events);
         Some(trial)
@@ -164,15 +202,29 @@ impl<'a> Worlds<'a> {
 }
 
 impl Oracle for Worlds<'_> {
-    fn fails(&mut self, candidate: &Plan) -> bool {
+    fn fails(&mut self, candidate: &Plan, than: u64) -> Option<Size> {
         let system = Arc::clone(&self.suspect.system);
-        let trial = self.run(candidate, &system, Keep::Hash, Recorded::Dropped);
-        if !trial.is_some_and(|trial| self.fails_as_wanted(&trial)) {
-            return false;
-        }
-        let Some(sound) = self.suspect.sound.clone() else { return true };
-        let trial = self.run(candidate, &sound, Keep::Hash, Recorded::Dropped);
-        trial.is_some_and(|trial| Failure::of(&trial.report.verdict).is_none())
+        let polls = than.saturating_mul(2 * self.polls_of_an_event).saturating_add(SLACK_POLLS);
+        let trial = self.run_within(polls, candidate, &system, Keep::Hash, Recorded::Dropped);
+        let size = Size::of(&trial.filter(|trial| self.fails_as_wanted(trial))?.report);
+        let Some(sound) = self.suspect.sound.clone() else { return Some(size) };
+        let trial = self.run(candidate, &sound, Keep::Hash, Recorded::Dropped)?;
+        Failure::of(&trial.report.verdict).is_none().then_some(size)
+    }
+
+    fn calmer(&mut self, plan: &Plan, number: u64) -> Option<Plan> {
+        let mut plan = plan.clone();
+        plan.world.schedule = None;
+        plan.seed = number.into();
+        let variation = Variation::latencies(&plan, Width::Wide, number);
+        let patience = Patience::Polls(self.polls);
+        let system = Arc::clone(&self.suspect.system);
+        let varied = (&plan, &variation);
+        let (keep, kept) = (Keep::Hash, Recorded::Kept);
+        let trial = run_varied(self.arena, varied, &system, keep, kept, patience).ok()?;
+        self.events_left = self.events_left.saturating_sub(trial.report.events);
+        let recording = trial.recording.as_ref().filter(|_| self.fails_as_wanted(&trial))?;
+        Some(plan::written_ways(&plan, recording))
     }
 
     fn pruned(&mut self, plan: &Plan) -> Option<Plan> {
@@ -181,8 +233,9 @@ impl Oracle for Worlds<'_> {
         Some(plan::pruned(plan, &trial.recording?))
     }
 
-    fn is_exhausted(&mut self) -> bool {
-        self.events_left == 0 || self.ends.is_some_and(|(began, cpu)| began.elapsed() > cpu)
+    fn left(&mut self) -> u64 {
+        let is_over = self.ends.is_some_and(|(began, cpu)| began.elapsed() > cpu);
+        if is_over { 0 } else { self.events_left }
     }
 
     fn by_time(&mut self, plan: &Plan) -> Option<Plan> {

@@ -2,8 +2,9 @@
 
 use sim::trace::{Kind, Row};
 
-use super::run::{Chance, Counts, Needed, Run, RunReport};
+use super::run::{Counts, Run, RunReport};
 use super::{CauseLine, Line, Story};
+use crate::examine::{Chance, Examination, Part, Tally, Weight};
 
 /// The number of a request, as the store gives it: process and count.
 fn number(process: u64, count: u64) -> u64 {
@@ -116,11 +117,13 @@ fn told(trace: Vec<Row>, events: &[u64], evidence: &[u64]) -> RunReport {
         version: "0.1.0",
         system: String::from("manifest-core"),
         bug: None,
+        plan: None,
         seed: 4217.into(),
         group: Some(String::from("AcknowledgedPresent in src/checkers/history.rs")),
         next: vec![String::from("vopr replay 4217")],
         full,
         reduced: None,
+        reduction: None,
     }
 }
 
@@ -132,11 +135,29 @@ pub(super) fn report() -> RunReport {
 /// The same with everything that takes more runs to find out, and a reduced run beside it.
 pub(super) fn examined() -> RunReport {
     let mut report = report();
-    let chance = |event, failed| Chance { event, runs: 200, failed };
-    report.full.chances = Some(vec![chance(1, 4), chance(8, 182), chance(16, 200)]);
-    let what = String::from("request lost");
-    report.full.needed = Some(vec![Needed { event: Some(7), what, runs: 200, failed: 0 }]);
-    report.full.free = Some(vec![String::from("every latency"), String::from("names")]);
+    let tally = |failed| Tally { runs: 200, failed, otherwise: 0 };
+    let chance = |event, failed| Chance { event, tally: tally(failed) };
+    let part = |event, what: &str, change: &str, tally, weight| Part {
+        event,
+        what: what.to_owned(),
+        change: change.to_owned(),
+        tally,
+        weight,
+    };
+    let otherwise = Tally { runs: 200, failed: 130, otherwise: 7 };
+    report.full.examined = Some(Examination {
+        as_it_is: tally(200),
+        drawn: String::from("latencies, names, jitter"),
+        parts: vec![
+            part(Some(7), "request lost (writer-2)", "without it", tally(0), Weight::Needed),
+            part(Some(10), "before 17", "swapped", tally(0), Weight::Needed),
+            part(Some(1), "writer-1: put w:k0001", "without it", otherwise, Weight::Helps),
+            part(None, "reader-1, who opens the system", "without it", tally(200), Weight::Free),
+        ],
+        chances: vec![chance(1, 4), chance(8, 182), chance(16, 200)],
+        is_too_rare: false,
+        is_cut_short: false,
+    });
     let mut reduced = lost_update();
     reduced.retain(|row| !matches!(row.kind, Kind::Stall | Kind::Resume));
     report.reduced = Some(told(reduced, &[6, 8, 20], &[7, 18, 20]).full);

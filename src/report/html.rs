@@ -31,7 +31,7 @@ use std::fmt::Display;
 
 use super::names::ShortNames;
 use super::run::{Band, BandKind, Run, RunReport};
-use super::{Story, grouped};
+use super::{ReducedLine, Story, grouped};
 use markup::Markup;
 
 pub use night::{GroupLinks, Moment, NightPage, to_night_html};
@@ -53,7 +53,7 @@ pub fn to_html(report: &RunReport) -> String {
     banner(report, &mut page);
     page.open("main", &[]);
     if let Some(reduced) = &report.reduced {
-        run(&View { run: reduced, report, prefix: "r", name: "reduced" }, &mut page);
+        run(&View { run: reduced, report, prefix: "r", name: REDUCED }, &mut page);
     }
     run(&View { run: &report.full, report, prefix: "", name: "full" }, &mut page);
     page.close("main");
@@ -75,6 +75,11 @@ struct View<'a> {
 }
 
 impl View<'_> {
+    /// How much smaller than the full run it is, if it is the reduced one.
+    fn reduction(&self) -> Option<&ReducedLine> {
+        self.report.reduction.as_ref().filter(|_| self.name == REDUCED)
+    }
+
     /// The link to an event: its line in the trace.
     fn link(&self, event: u64) -> String {
         format!("#{}e{event}", self.prefix)
@@ -101,6 +106,9 @@ impl View<'_> {
     }
 }
 
+/// The name of the run that was made small.
+const REDUCED: &str = "reduced";
+
 /// Colours of processes; the style sheet has as many.
 const COLOURS: usize = 8;
 
@@ -113,8 +121,8 @@ fn head(report: &RunReport, page: &mut Markup) {
         &[("name", "viewport"), ("content", "width=device-width, initial-scale=1")],
     );
     page.single("meta", &[("name", "color-scheme"), ("content", "light dark")]);
-    let verdict = report.full.story.as_ref().map_or("PASS", |story| story.class.as_str());
-    page.leaf("title", &[], &format!("vopr: seed {} {verdict}", report.seed));
+    let verdict = report.best().story.as_ref().map_or("PASS", |story| story.class.as_str());
+    page.leaf("title", &[], &format!("vopr: {} {verdict}", report.name()));
     page.raw("<style>\n");
     page.raw(STYLE);
     page.raw("</style>\n");
@@ -125,12 +133,13 @@ fn head(report: &RunReport, page: &mut Markup) {
 fn banner(report: &RunReport, page: &mut Markup) {
     page.open("header", &[]);
     page.open("div", &[("class", "verdict")]);
-    match &report.full.story {
+    let run = report.best();
+    match &run.story {
         None => page.leaf("strong", &[("class", "pass")], "PASS"),
         Some(_) => page.leaf("strong", &[("class", "fail")], "FAIL"),
     }
-    page.leaf("span", &[("class", "seed")], &format!("seed {}", report.seed));
-    if let Some(story) = &report.full.story {
+    page.leaf("span", &[("class", "seed")], &report.name());
+    if let Some(story) = &run.story {
         page.leaf("h1", &[], &story.class);
     } else {
         page.leaf("h1", &[], "no rule was broken");
@@ -143,12 +152,19 @@ fn banner(report: &RunReport, page: &mut Markup) {
     page.leaf("button", &[("type", "button"), ("id", "switch-theme")], "dark or light");
     page.close("span");
     page.close("div");
-    if let Some(story) = &report.full.story {
+    if let Some(story) = &run.story {
         page.leaf("p", &[("class", "what")], &story.what);
         page.leaf("p", &[("class", "rule")], &format!("broken: {}", story.rule));
     }
     let bug = report.bug.as_deref().map(|bug| format!(", planted bug {bug}")).unwrap_or_default();
-    let counts = &report.full.counts;
+    if let Some(reduction) = &report.reduction {
+        page.leaf(
+            "p",
+            &[("class", "rule")],
+            &format!("{reduction}. The numbers are those of the reduced run."),
+        );
+    }
+    let counts = &run.counts;
     page.leaf(
         "p",
         &[("class", "facts")],

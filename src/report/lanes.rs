@@ -20,9 +20,11 @@ use std::fmt::{self, Write as _};
 
 use sim::trace::{Kind, Row};
 
+use super::known;
 use super::names::{ShortNames, clipped};
 use super::run::{Run, RunReport};
 use super::story::{row_text, shortened};
+use crate::examine::Weight;
 
 /// Widest column of a process, in letters.
 const WIDTH_MAX: usize = 42;
@@ -41,23 +43,23 @@ pub fn to_lanes(report: &RunReport) -> String {
 
 fn write(report: &RunReport, out: &mut String) -> fmt::Result {
     let run = report.best();
+    let name = report.name();
     let bug = report.bug.as_deref().map(|bug| format!("   planted bug {bug}")).unwrap_or_default();
-    writeln!(
-        out,
-        "vopr {}   seed {}   system {}{bug}",
-        report.version, report.seed, report.system
-    )?;
+    writeln!(out, "vopr {}   {name}   system {}{bug}", report.version, report.system)?;
     writeln!(out)?;
     let Some(story) = &run.story else {
         let counts = &run.counts;
         return writeln!(
             out,
-            "PASS   seed {}   events {}, requests {}, operations {}, commits {}\n       nothing failed, so there is nothing to explain",
-            report.seed, counts.events, counts.requests, counts.operations, counts.commits
+            "PASS   {name}   events {}, requests {}, operations {}, commits {}\n       nothing failed, so there is nothing to explain",
+            counts.events, counts.requests, counts.operations, counts.commits
         );
     };
-    writeln!(out, "FAIL   seed {}   {}   broken: {}", report.seed, story.class, story.rule)?;
+    writeln!(out, "FAIL   {name}   {}   broken: {}", story.class, story.rule)?;
     writeln!(out, "       {}", story.what)?;
+    if let Some(reduction) = &report.reduction {
+        writeln!(out, "       {reduction}")?;
+    }
     writeln!(out)?;
     let lanes = Lanes::of(run);
     lanes.write(out)?;
@@ -82,20 +84,7 @@ fn write_findings(report: &RunReport, run: &Run, out: &mut String) -> fmt::Resul
         let head = if index == 0 { "causes" } else { "" };
         entry(out, head, &format!("{}. {}{evidence}", index + 1, cause.sentence))?;
     }
-    for (index, needed) in run.needed.iter().flatten().enumerate() {
-        let head = if index == 0 { "needed" } else { "" };
-        let event = needed.event.map(|event| format!("{event} ")).unwrap_or_default();
-        let Needs { what, failed, runs } = Needs::of(needed);
-        entry(out, head, &format!("{event}{what}  without it {failed} of {runs} fail"))?;
-    }
-    if let Some(free) = &run.free {
-        entry(out, "free", &format!("{}: any value still fails", free.join(", ")))?;
-    }
-    if let Some(chances) = &run.chances {
-        let shares = chances.iter().map(|chance| format!("{} {}%", chance.event, chance.percent()));
-        let shares: Vec<String> = shares.collect();
-        entry(out, "too late", &format!("P(fail) from event n on:  {}", shares.join("   ")))?;
-    }
+    write_examined(report, run, out)?;
     if let Some(group) = &report.group {
         entry(out, "group", group)?;
     }
@@ -106,17 +95,36 @@ fn write_findings(report: &RunReport, run: &Run, out: &mut String) -> fmt::Resul
     Ok(())
 }
 
-/// What a failure needs, by its parts.
-struct Needs<'a> {
-    what: &'a str,
-    failed: u32,
-    runs: u32,
-}
-
-impl<'a> Needs<'a> {
-    fn of(needed: &'a super::run::Needed) -> Self {
-        Needs { what: &needed.what, failed: needed.failed, runs: needed.runs }
+/// What many runs of its plan have told.
+fn write_examined(report: &RunReport, run: &Run, out: &mut String) -> fmt::Result {
+    let Some(examined) = &run.examined else { return Ok(()) };
+    writeln!(out, "as it is  {}", known::as_it_is(examined))?;
+    for (name, weight) in [("needed", Weight::Needed), ("helps", Weight::Helps)] {
+        let parts = known::parts(examined, weight);
+        let width = parts.iter().map(|part| letters(&part.what)).max().unwrap_or(0).min(WIDTH_MAX);
+        for (index, part) in parts.iter().enumerate() {
+            let event = part.event.map(|event| event.to_string()).unwrap_or_default();
+            let head = if index == 0 { name } else { "" };
+            let fill = width.saturating_sub(letters(&part.what));
+            let space = " ".repeat(fill);
+            writeln!(out, "{head:8}  {event:>5} {}{space}  {}", part.what, part.said)?;
+        }
     }
+    let free = known::free(run, report.reduction.as_ref());
+    if !free.is_empty() {
+        writeln!(out, "free      {}", free.join("; "))?;
+    }
+    let chances = known::chances_text(run);
+    if !chances.is_empty() {
+        let runs = examined.chances.first().map_or(0, |chance| chance.tally.runs);
+        let turns = known::turns(run);
+        writeln!(out, "too late  P(fail) in {runs} fresh runs from event n on:  {chances}")?;
+        writeln!(out, "          {turns}")?;
+    }
+    if examined.is_cut_short {
+        writeln!(out, "          {}", known::CUT_SHORT)?;
+    }
+    Ok(())
 }
 
 fn events(numbers: &[u64]) -> String {

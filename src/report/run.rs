@@ -17,8 +17,8 @@
 //! buffer drops the oldest events, a reader may ask to stop early): [`Unseen`] says how much is
 //! missing, and what refers to a missing event is an `Option`.
 //!
-//! What takes more runs than this one (how likely the failure is from an event on, which faults it
-//! needs, a reduced run that fails alike) is `None` until somebody has found it out.
+//! What takes more runs than this one (a reduced run that fails alike, what the failure needs, how
+//! likely it is from an event on) is `None` until somebody has found it out.
 
 mod bands;
 mod build;
@@ -33,7 +33,8 @@ use serde::Serialize;
 use sim::Seed;
 use sim::trace::{Kind, Row};
 
-use super::Story;
+use super::{ReducedLine, Story};
+use crate::examine::Examination;
 
 pub use bands::{Band, BandKind};
 pub use exchanges::{Answer, Exchange};
@@ -50,7 +51,9 @@ pub struct RunReport {
     pub system: String,
     /// The planted bug, if there is one.
     pub bug: Option<String>,
-    /// The seed.
+    /// The file of the plan, if it is one that was run.
+    pub plan: Option<String>,
+    /// The seed; of a plan: what decides that which it leaves open.
     pub seed: Seed,
     /// What failures of this kind have in common; `None` for a run that passed.
     pub group: Option<String>,
@@ -60,6 +63,8 @@ pub struct RunReport {
     pub full: Run,
     /// A smaller run that fails in the same way.
     pub reduced: Option<Run>,
+    /// How much smaller it is.
+    pub reduction: Option<ReducedLine>,
 }
 
 impl RunReport {
@@ -107,12 +112,9 @@ pub struct Run {
     pub proof: Vec<u64>,
     /// The first event at which a rule was broken or the system panicked.
     pub first_error: Option<u64>,
-    /// How likely the failure is from an event on, oldest first.
-    pub chances: Option<Vec<Chance>>,
-    /// What the failure does not happen without.
-    pub needed: Option<Vec<Needed>>,
-    /// What may be anything: the failure happens all the same.
-    pub free: Option<Vec<String>>,
+    /// What many runs of its plan came to: what the failure needs, and from when on it could not be
+    /// helped.
+    pub examined: Option<Examination>,
     /// The events, oldest first.
     pub trace: Vec<Row>,
 }
@@ -154,38 +156,6 @@ pub struct Struck {
     pub what: String,
     /// Number of the request that it struck; `None` if it struck the process.
     pub request: Option<u64>,
-}
-
-/// How likely the failure is if everything from an event on is drawn afresh.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Chance {
-    /// The event.
-    pub event: u64,
-    /// Fresh runs.
-    pub runs: u32,
-    /// Those that failed in the same way.
-    pub failed: u32,
-}
-
-impl Chance {
-    /// The share of failing runs, in percent, rounded down; 0 without runs.
-    #[must_use]
-    pub fn percent(&self) -> u32 {
-        (u64::from(self.failed) * 100).checked_div(u64::from(self.runs)).unwrap_or(0) as u32
-    }
-}
-
-/// Something that the failure needs, and how often it fails without it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Needed {
-    /// The event, if it is one.
-    pub event: Option<u64>,
-    /// What it is, and what was changed to find out.
-    pub what: String,
-    /// Runs without it.
-    pub runs: u32,
-    /// Those that failed all the same.
-    pub failed: u32,
 }
 
 impl Run {

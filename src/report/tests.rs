@@ -92,6 +92,7 @@ pub(super) fn failing() -> Report {
         story,
         reduced: None,
         saved: None,
+        save: None,
         replay,
     }];
     Report { bug: Some(String::from("some-bug")), failures, ..passing() }

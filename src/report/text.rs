@@ -212,6 +212,9 @@ fn write_failure(group: &FailureGroup, out: &mut String) -> fmt::Result {
         let advice = "(commit this file: it survives code changes, the seed does not)";
         writeln!(out, "  saved   {saved}     {advice}")?;
     }
+    if let Some(save) = &group.save {
+        writeln!(out, "  saved   nowhere: {save}, or --save-dir DIR")?;
+    }
     writeln!(out, "  next    {}", group.replay)?;
     writeln!(out)
 }

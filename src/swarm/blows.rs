@@ -12,6 +12,8 @@ use crate::system::MarkInfo;
 /// Something that happens to a process or to the whole store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Blow {
+    /// Nothing: where a variation of a plan leaves a blow out, and all else stays in its place.
+    Nothing,
     /// The process crashes and starts again after a while.
     Crash {
         /// How long it is away.

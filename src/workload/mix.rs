@@ -71,11 +71,12 @@ impl Mix {
 #[must_use]
 pub fn generate(mix: &Mix, id: OpId, draw: &Draw) -> Operation {
     let kind = mix.kind(draw);
+    let held = mix.session_percent + mix.held_percent;
+    let kept = held + mix.held_percent / 3;
     let freshness = match draw.below(1, 100) {
         share if share < mix.session_percent => Freshness::Session,
-        share if kind.is_read_only() && share < mix.session_percent + mix.held_percent => {
-            Freshness::Held
-        }
+        share if kind.is_read_only() && share < held => Freshness::Held,
+        share if (held..kept).contains(&share) => Freshness::Kept,
         _ => Freshness::Strong,
     };
     let (mut reads, mut writes) = (Vec::new(), Vec::new());

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::value::ValueId;
+
 /// Number of an operation within its world, from 0, in the order of invocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OpId(pub u32);
@@ -173,6 +175,17 @@ pub enum Freshness {
     /// A snapshot that the client holds or finds, however old. It shows what was, whole and
     /// unchanged.
     Held,
+    /// A snapshot that the process has in memory, however old. Nothing protects it, and nothing has
+    /// to: reading it makes no request.
+    Kept,
+}
+
+impl Freshness {
+    /// Whether what is read may be older than what the process knows.
+    #[must_use]
+    pub fn is_past(self) -> bool {
+        matches!(self, Freshness::Held | Freshness::Kept)
+    }
 }
 
 /// One operation.
@@ -192,6 +205,27 @@ pub struct Operation {
     /// which role is written). It belongs to the operation and does not depend on how many others
     /// there are.
     pub variant: u16,
+}
+
+impl Operation {
+    /// The keys that it puts or deletes one by one.
+    pub fn written_keys(&self) -> impl Iterator<Item = KeyId> + '_ {
+        self.writes.iter().filter_map(|write| match write {
+            Write::Put(key) | Write::Delete(key) => Some(*key),
+            Write::DeleteRange(_) => None,
+        })
+    }
+
+    /// What its writes make of a key, under the number `id`: `Some(None)` if it is gone, `None` if
+    /// they leave it alone.
+    #[must_use]
+    pub fn own_value(&self, id: OpId, key: KeyId) -> Option<Option<ValueId>> {
+        self.writes.iter().enumerate().rev().find_map(|(index, write)| match write {
+            Write::Put(own) => (*own == key).then(|| Some(ValueId::new(id, index))),
+            Write::Delete(own) => (*own == key).then_some(None),
+            Write::DeleteRange(range) => range.contains(key).then_some(None),
+        })
+    }
 }
 
 impl fmt::Display for Operation {

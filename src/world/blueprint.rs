@@ -141,13 +141,11 @@ impl Blueprint {
     /// Whether a reader may meet a damaged body in this world.
     pub(crate) fn damaged_bodies(&self) -> DamagedBodies {
         let damaging = [FaultKind::ShortBody, FaultKind::BrokenBody, FaultKind::BitFlip];
-        let possible = match &self.script {
-            None => damaging.iter().any(|kind| self.options.rates.rate(*kind) > 0),
-            Some(script) => {
-                let mut faults = script.fates.values().filter_map(|fate| fate.fault);
-                faults.any(|fault| damaging.contains(&fault.kind()))
-            }
-        };
+        // A script that is followed to its end has none but its own.
+        let drawn = damaging.iter().any(|kind| self.options.rates.rate(*kind) > 0);
+        let fates = self.script.iter().flat_map(|script| script.fates.values());
+        let mut written = fates.filter_map(|fate| fate.fault);
+        let possible = drawn || written.any(|fault| damaging.contains(&fault.kind()));
         if possible { DamagedBodies::Possible } else { DamagedBodies::Never }
     }
 }
@@ -198,8 +196,8 @@ pub(crate) struct Recording {
     pub(crate) tasks: Vec<Vec<Task>>,
     /// By slot: the rounds that were begun.
     pub(crate) rounds: Vec<Vec<Round>>,
-    /// By place among the blows: whether its moment came.
-    pub(crate) struck: Vec<bool>,
+    /// By place among the blows: after how many events its moment came; `None`: it did not.
+    pub(crate) struck: Vec<Option<u64>>,
     /// The requests, in the order in which they were made.
     pub(crate) requests: Vec<Made>,
     /// The names of all processes, by number.

@@ -9,6 +9,7 @@ mod nights;
 mod pages;
 mod plans;
 mod planted_bugs;
+mod refactored;
 mod strategies;
 mod systems;
 mod unsound_stores;

@@ -174,7 +174,7 @@ fn a_small_failing_run_opens_wide_and_narrow() {
 #[test]
 fn a_failing_run_of_thousands_of_events_opens_too() {
     let Some(browser) = browser() else { return };
-    let runs = failing(&["--bug", "orphan-adoption", "-n", "60"]);
+    let runs = failing(&["--bug", "orphan-adoption", "-n", "60", "--no-reduce"]);
     let (events, run) = runs.into_iter().max().expect("the bug is found");
     assert!(events > 1000, "a long run has {events} events");
     let page = page(&run);

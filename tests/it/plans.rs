@@ -230,3 +230,47 @@ fn a_passing_seed_is_nothing_to_reduce() {
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("nothing to reduce"), "{}", stderr(&output));
 }
+
+#[test]
+fn a_plan_is_explained_and_reported_like_a_seed() {
+    let file = regressions().join("lease-skew.json");
+    let path = file.to_str().expect("a path in UTF-8");
+    let explained = vopr(&["explain", path, "--variations", "40"]);
+    let text = stdout(&explained);
+    assert_eq!(explained.status.code(), Some(10), "{}", stderr(&explained));
+    for part in [
+        "FAIL   plan ",
+        "needed  ",
+        " clock ",
+        "without it: 0 of 40 fail",
+        "tipped at ",
+        "P(fail) in 40 fresh runs",
+        "next      vopr explain ",
+    ] {
+        assert!(text.contains(part), "no {part:?} in\n{text}");
+    }
+    assert_eq!(text, stdout(&vopr(&["explain", path, "--variations", "40"])));
+    let plain = stdout(&vopr(&["explain", path, "--variations", "0"]));
+    assert!(!plain.contains("needed") && !plain.contains("P(fail)"), "{plain}");
+    let page = stdout(&vopr(&["report", path, "--variations", "40"]));
+    assert!(page.contains("<dt>needed</dt>") && page.contains(">P(fail)<"), "{}", page.len());
+    let missing = vopr(&["explain", "no-such-plan.json"]);
+    assert_eq!(missing.status.code(), Some(2));
+    assert!(stderr(&missing).contains("no-such-plan.json"), "{}", stderr(&missing));
+}
+
+#[test]
+fn a_small_plan_that_is_not_kept_is_not_lost() {
+    let output = vopr(&["--bug", "head-cache-stale", "-n", "4", "--reduce-tries", "50"]);
+    let text = stdout(&output);
+    let said = text.lines().find_map(|line| line.trim().strip_prefix("saved   nowhere: vopr "));
+    let command = said.unwrap_or_else(|| panic!("{text}")).split(", or ").next().expect("words");
+    let dir = tempfile::tempdir().expect("a directory");
+    let words: Vec<&str> = command.split(' ').collect();
+    let (name, words) = words.split_last().expect("a file");
+    let file = dir.path().join(name);
+    let path = file.to_str().expect("a path in UTF-8");
+    let reduced = vopr(&[words, &[path, "--tries", "50"]].concat());
+    assert_eq!(reduced.status.code(), Some(0), "{}", stderr(&reduced));
+    assert!(Plan::read(&file).is_ok());
+}

@@ -160,10 +160,12 @@ impl Transaction {
     }
 
     fn own(&self, key: &[u8]) -> Own<'_> {
+        let forgets_ranges = self.base.inner().bugs.is(PlantedBug::OwnRangeForgotten);
         for op in self.ops.iter().rev() {
             match op {
                 Op::Put { key: written, value } if written == key => return Own::Value(value),
                 Op::Delete { key: deleted } if deleted == key => return Own::Absent,
+                Op::DeleteRange { .. } if forgets_ranges => {}
                 Op::DeleteRange { start, end }
                     if *start <= key && end.as_ref().is_none_or(|end| key < &end[..]) =>
                 {

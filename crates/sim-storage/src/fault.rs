@@ -26,9 +26,10 @@ use sim::ProcessId;
 
 use crate::latency::Operation;
 use crate::store::RequestKind;
-pub(crate) use decide::{Decision, Grounds, decide, word};
+pub(crate) use decide::{Decision, Grounds, decide, latency_within, word};
 pub use kind::FaultKind;
-pub use script::{Fate, Made, Moment, RequestKey, Script, Ways};
+pub(crate) use script::Said;
+pub use script::{Chance, Fate, Made, Moment, RequestKey, Script, Spread, Ways};
 
 /// How a client learns that it will get no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -149,6 +149,7 @@ fn lost(args: &RunArgs, key: &GroupKey, group: &Group) -> Option<FailureGroup> {
         seeds: group.seeds.iter().cloned().collect(),
         reduced: None,
         saved: None,
+        save: None,
         replay: format!("vopr replay {}{}", story.seed, args.campaign.world.to_flags()),
         story,
     })

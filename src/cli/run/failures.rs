@@ -7,10 +7,11 @@ use sim::trace::Keep;
 
 use super::super::args::{Chosen, RunArgs};
 use super::super::failure::UsageError;
-use super::super::reduce::{noted, reduced_line, whole_and_small};
+use super::super::reduce::{Counter, noted, reduced_line, tell_seed};
 use crate::campaign::{Campaign, Group, GroupKey, Summary};
 use crate::diagnosis::diagnose;
 use crate::hunt::DIAGNOSIS_RING;
+use crate::plan::Plan;
 use crate::reduce::Shortened;
 use crate::report::{FailureGroup, Story};
 use crate::workers;
@@ -21,6 +22,7 @@ struct Teller<'a> {
     args: &'a RunArgs,
     campaign: &'a Campaign,
     chosen: &'a Chosen,
+    counter: Counter,
 }
 
 /// Tells all groups of failures, in the order of their keys, with so many threads.
@@ -40,12 +42,14 @@ pub(super) fn tell_all(
             source: source.into(),
         })?;
     }
-    let teller = Teller { args, campaign, chosen };
     // Who would take this process along is told without being run again.
     let runs_again = |(key, _): &(&GroupKey, &Group)| !key.ends_its_process();
     let groups: Vec<_> = summary.failures.iter().filter(runs_again).collect();
+    let teller = Teller { args, campaign, chosen, counter: Counter::of(groups.len()) };
     let tell = |arena: &Arena, (key, group): &(&GroupKey, &Group)| teller.tell(arena, key, group);
-    workers::map(&groups, workers, tell, |_| {}).into_iter().collect()
+    let told = workers::map(&groups, workers, tell, |done| teller.counter.over(done));
+    teller.counter.end();
+    told.into_iter().collect()
 }
 
 impl Teller<'_> {
@@ -61,9 +65,11 @@ impl Teller<'_> {
         let reduces = !args.no_reduce && *key != GroupKey::NotDeterministic;
         let chosen = (self.chosen, args.campaign.world.bug.as_deref());
         let tries = reduces.then_some(args.reduce_tries);
-        let (shortened, report) = match whole_and_small(arena, seed, chosen, tries, self.keep()) {
-            (_, Some((shortened, small))) => (Some(shortened), small),
-            (whole, None) => (None, whole),
+        let mut progress = |_: &Plan, _: u32| self.counter.smaller();
+        let told = tell_seed(arena, seed, chosen, tries, self.keep(), &mut progress);
+        let (shortened, report) = match told.small {
+            Some((shortened, small)) => (Some(shortened), small),
+            None => (None, told.whole),
         };
         let diagnosis = (!args.no_failure_diagnosis).then(|| diagnose(&report)).flatten();
         let mut story = Story::of(&report, diagnosis);
@@ -76,16 +82,22 @@ impl Teller<'_> {
             (Some(dir), Some(shortened)) => Some(save(dir, shortened, seed)?),
             _ => None,
         };
+        let flags = args.campaign.world.to_flags();
         let replay = match &saved {
             Some(path) => format!("vopr replay {path}"),
-            None => format!("vopr replay {seed}{}", args.campaign.world.to_flags()),
+            None => format!("vopr replay {seed}{flags}"),
         };
+        let save = shortened.as_ref().filter(|_| saved.is_none()).map(|shortened| {
+            let name = file_name(shortened, seed);
+            format!("vopr reduce {seed}{flags} -o {name}")
+        });
         Ok(FailureGroup {
             count: group.count,
             seeds: group.seeds.iter().cloned().collect(),
             story,
             reduced: shortened.as_ref().map(reduced_line),
             saved,
+            save,
             replay,
         })
     }
@@ -98,9 +110,13 @@ impl Teller<'_> {
     }
 }
 
+fn file_name(shortened: &Shortened, seed: &Seed) -> String {
+    format!("{}-{}.json", shortened.before.failure.class(), seed.file_name())
+}
+
 /// Keeps the small plan and returns where.
 fn save(dir: &Path, shortened: &Shortened, seed: &Seed) -> Result<String, UsageError> {
-    let path = dir.join(format!("{}-{}.json", shortened.before.failure.class(), seed.file_name()));
+    let path = dir.join(file_name(shortened, seed));
     let plan = noted(shortened, &format!("seed {seed}"));
     let name = path.display().to_string();
     plan.write(&path).map_err(|source| UsageError::Plan { path: name.clone(), source })?;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::super::args::{ShowArgs, WorldArgs};
 use super::super::failure::UsageError;
+use super::super::plans::Source;
 use super::super::report::told;
 use super::folder::Folder;
 use crate::hunt::DIAGNOSIS_RING;
@@ -16,6 +17,11 @@ use crate::system::SystemUnderTest;
 
 /// Groups of failures that get a page of their own.
 const PAGES_MAX: usize = 16;
+
+/// Runs for each question of what a failure needs, and millions of events of all of them together:
+/// less than `vopr report` takes, because somebody may wait for the end.
+const VARIATIONS: u32 = 60;
+const EXAMINE_EVENTS: u32 = 1;
 
 /// Moments that are drawn.
 const MOMENTS_MAX: usize = 300;
@@ -56,9 +62,15 @@ impl Folder {
     ) -> Result<String, UsageError> {
         let seed = group.story.seed.clone();
         let name = format!("reports/{}-{}.html", group.story.class, seed.file_name());
-        let ring = DIAGNOSIS_RING;
-        let no_reduce = group.reduced.is_none();
-        let show = ShowArgs { seed, world: world.clone(), until: None, no_reduce, ring };
+        let show = ShowArgs {
+            what: Source::Seed(seed.clone()),
+            world: world.clone(),
+            until: None,
+            no_reduce: group.reduced.is_none(),
+            variations: VARIATIONS,
+            examine_events: EXAMINE_EVENTS,
+            ring: DIAGNOSIS_RING,
+        };
         let (report, _) = told(&show, systems)?;
         self.write(&name, &to_html(&report))?;
         Ok(name)

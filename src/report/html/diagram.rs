@@ -16,10 +16,10 @@ use super::arrows::markers;
 use super::layout::{FULL, Layout, Stretch};
 use super::markup::Markup;
 use super::{COLOURS, View, milliseconds, spell};
-use crate::report::grouped;
 use crate::report::names::{ShortNames, clipped};
 use crate::report::run::Band;
 use crate::report::story::row_text;
+use crate::report::{grouped, known};
 
 /// Room for the chances at the left edge.
 const CHANCES: i64 = 40;
@@ -70,7 +70,7 @@ impl<'a> Picture<'a> {
         let layout = Layout::of(view.run);
         let labels = view.run.trace.iter().zip(&layout.full).filter(|(_, full)| **full);
         let longest = labels.map(|(row, _)| label(row, names).chars().count()).max().unwrap_or(0);
-        let left = NUMBERS + if view.run.chances.is_some() { CHANCES } else { 0 };
+        let left = NUMBERS + if !known::chances(view.run).is_empty() { CHANCES } else { 0 };
         let width = left + columns * step + 12 + longest as i64 * LETTER / 10 + 20;
         Picture { view, names, layout, left, step, width: width.max(520) }
     }
@@ -156,7 +156,7 @@ impl<'a> Picture<'a> {
             let place = [("x", &*x.to_string()), ("y", &*bottom.to_string())];
             page.leaf("text", &[place[0], place[1], ("text-anchor", "end")], text);
         }
-        if self.view.run.chances.is_some() {
+        if !known::chances(self.view.run).is_empty() {
             page.leaf("text", &[("x", "2"), ("y", &bottom.to_string())], "P(fail)");
         }
         let mut heads = vec![(self.store_x(), String::from("store"), String::from("store"))];
@@ -287,12 +287,12 @@ impl<'a> Picture<'a> {
 
     /// How likely the failure is from each event on.
     fn chances(&self, page: &mut Markup) {
-        let Some(chances) = &self.view.run.chances else { return };
+        let chances = known::chances(self.view.run);
         for (index, chance) in chances.iter().enumerate() {
             let Some(from) = self.point(chance.event, 0) else { continue };
             let next = chances.get(index + 1).and_then(|next| self.point(next.event, 0));
             let to = next.map_or(self.layout.height, |next| next.y);
-            let percent = chance.percent();
+            let percent = chance.tally.percent();
             let opacity = format!("{}.{:02}", percent / 100, percent % 100);
             page.open(
                 "rect",

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::markup::Markup;
 use super::{View, links, milliseconds};
-use crate::report::grouped;
+use crate::examine::Weight;
 use crate::report::run::{Client, Object, Outcome};
+use crate::report::{grouped, known};
 
 /// A table with these headings that scrolls by itself where the page is narrow.
 pub(super) fn table(page: &mut Markup, heads: &[&str], rows: impl FnOnce(&mut Markup)) {
@@ -223,24 +224,50 @@ pub(super) fn options(view: &View<'_>, page: &mut Markup) {
     page.leaf("p", &[], &said);
 }
 
-/// Needed and free, if other runs have told.
+/// What many runs of its plan have told.
 pub(super) fn known_from_other_runs(view: &View<'_>, page: &mut Markup) {
-    if let Some(needed) = &view.run.needed {
-        page.leaf("dt", &[], "needed");
+    let Some(examined) = &view.run.examined else { return };
+    page.leaf("dt", &[], "as it is");
+    page.leaf("dd", &[], &known::as_it_is(examined));
+    for (name, weight) in [("needed", Weight::Needed), ("helps", Weight::Helps)] {
+        let parts = known::parts(examined, weight);
+        if parts.is_empty() {
+            continue;
+        }
+        page.leaf("dt", &[], name);
         page.open("dd", &[]);
         page.open("ul", &[]);
-        for need in needed {
+        for part in parts {
             page.open("li", &[]);
-            links(view, need.event.as_slice(), page);
-            page.text(&format!("{}: without it {} of {} fail", need.what, need.failed, need.runs));
+            links(view, part.event.as_slice(), page);
+            page.text(&format!("{}; {}", part.what, part.said));
             page.close("li");
         }
         page.close("ul");
         page.close("dd");
     }
-    if let Some(free) = &view.run.free {
+    let free = known::free(view.run, view.reduction());
+    if !free.is_empty() {
         page.leaf("dt", &[], "free");
-        page.leaf("dd", &[], &format!("{}: any value still fails", free.join(", ")));
+        page.leaf("dd", &[], &free.join("; "));
+    }
+    let turns = known::turns(view.run);
+    let named =
+        [("tipped at ", turns.tipped), ("sealed at ", turns.sealed), ("seen at ", turns.seen)];
+    if !examined.chances.is_empty() {
+        page.leaf("dt", &[], "too late");
+        page.open("dd", &[]);
+        let known = named.into_iter().filter_map(|(name, event)| Some((name, event?)));
+        for (place, (name, event)) in known.enumerate() {
+            page.text(if place > 0 { ", " } else { "" });
+            page.text(name);
+            view.reference(event, page);
+        }
+        page.close("dd");
+    }
+    if examined.is_cut_short {
+        page.leaf("dt", &[], "");
+        page.leaf("dd", &[], known::CUT_SHORT);
     }
 }
 

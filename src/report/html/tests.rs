@@ -195,8 +195,8 @@ fn what_other_runs_told_is_shown_where_it_is_known() {
     for part in [
         ">P(fail)<",
         "from event 8 on 91 % fail",
-        "request lost: without it 0 of 200 fail",
-        "every latency, names: any value still fails",
+        "request lost (writer-2); without it: 0 of 200 fail",
+        "latencies, names, jitter; reader-1, who opens the system",
         "id=\"switch-run\"",
         "data-run=\"reduced\"",
         "id=\"re20\"",

@@ -84,3 +84,21 @@ fn arrows_cross_the_columns_between_a_process_and_the_store() {
         next      vopr replay 4217
     "#]].assert_eq(&to_lanes(&example::crowded()));
 }
+
+#[test]
+fn what_many_runs_told_stands_below_the_lanes() {
+    let report = RunReport { reduced: None, ..example::examined() };
+    let text = to_lanes(&report);
+    let from = text.find("as it is").expect("it was examined");
+    let until = text.find("group  ").expect("a group");
+    expect![[r#"
+        as it is  200 of 200 fail with other latencies, names, jitter
+        needed        7 request lost (writer-2)  without it: 0 of 200 fail
+                     10 before 17                swapped: 0 of 200 fail
+        helps         1 writer-1: put w:k0001  without it: 130 of 200 fail, 7 in another way
+        free      latencies, names, jitter; reader-1, who opens the system
+        too late  P(fail) in 200 fresh runs from event n on:  1 2%   8 91%   16 100%
+                  tipped at 8, sealed at 16, seen at 20
+    "#]]
+    .assert_eq(&text[from..until]);
+}

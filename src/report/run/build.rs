@@ -59,9 +59,7 @@ impl Run {
             story: None,
             proof: Vec::new(),
             first_error: None,
-            chances: None,
-            needed: None,
-            free: None,
+            examined: None,
             trace,
         }
     }

@@ -35,6 +35,7 @@ fn a_run_as_json_has_every_part() {
           "version": "0.1.0",
           "system": "manifest-core",
           "bug": null,
+          "plan": null,
           "seed": 4217,
           "group": "AcknowledgedPresent in src/checkers/history.rs",
           "next": [
@@ -284,38 +285,86 @@ fn a_run_as_json_has_every_part() {
               20
             ],
             "first_error": 20,
-            "chances": [
-              {
-                "event": 1,
+            "examined": {
+              "as_it_is": {
                 "runs": 200,
-                "failed": 4
+                "failed": 200,
+                "otherwise": 0
               },
-              {
-                "event": 8,
-                "runs": 200,
-                "failed": 182
-              },
-              {
-                "event": 16,
-                "runs": 200,
-                "failed": 200
-              }
-            ],
-            "needed": [
-              {
-                "event": 7,
-                "what": "request lost",
-                "runs": 200,
-                "failed": 0
-              }
-            ],
-            "free": [
-              "every latency",
-              "names"
-            ],
+              "drawn": "latencies, names, jitter",
+              "parts": [
+                {
+                  "event": 7,
+                  "what": "request lost (writer-2)",
+                  "change": "without it",
+                  "tally": {
+                    "runs": 200,
+                    "failed": 0,
+                    "otherwise": 0
+                  },
+                  "weight": "needed"
+                },
+                {
+                  "event": 10,
+                  "what": "before 17",
+                  "change": "swapped",
+                  "tally": {
+                    "runs": 200,
+                    "failed": 0,
+                    "otherwise": 0
+                  },
+                  "weight": "needed"
+                },
+                {
+                  "event": 1,
+                  "what": "writer-1: put w:k0001",
+                  "change": "without it",
+                  "tally": {
+                    "runs": 200,
+                    "failed": 130,
+                    "otherwise": 7
+                  },
+                  "weight": "helps"
+                },
+                {
+                  "event": null,
+                  "what": "reader-1, who opens the system",
+                  "change": "without it",
+                  "tally": {
+                    "runs": 200,
+                    "failed": 200,
+                    "otherwise": 0
+                  },
+                  "weight": "free"
+                }
+              ],
+              "chances": [
+                {
+                  "event": 1,
+                  "runs": 200,
+                  "failed": 4,
+                  "otherwise": 0
+                },
+                {
+                  "event": 8,
+                  "runs": 200,
+                  "failed": 182,
+                  "otherwise": 0
+                },
+                {
+                  "event": 16,
+                  "runs": 200,
+                  "failed": 200,
+                  "otherwise": 0
+                }
+              ],
+              "is_too_rare": false,
+              "is_cut_short": false
+            },
             "trace": []
           },
-          "reduced": null
+          "reduced": null,
+          "reduction": null
         }
     "#]].assert_eq(&json_of(&report));
 }

@@ -15,6 +15,8 @@ mod folds;
 mod objects;
 mod roles;
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use sim::ProcessId;
 use sim_storage::model::Applied;
@@ -65,11 +67,18 @@ struct Past {
     chains: Vec<u128>,
     /// Its id; the first stands for nothing.
     ids: Vec<(u128, u64)>,
+    /// Of each writer the number of its newest commit.
+    writers: BTreeMap<u128, u64>,
 }
 
 impl Past {
     fn newest(&self) -> u64 {
         (self.chains.len() as u64).saturating_sub(1)
+    }
+
+    /// The number of a commit of the same writer that is not before this one, if there is one.
+    fn overtaken(&self, (writer, wseq): (u128, u64)) -> Option<u64> {
+        self.writers.get(&writer).copied().filter(|newest| *newest >= wseq)
     }
 
     fn chain(&self, seq: u64) -> Option<u128> {
@@ -318,6 +327,13 @@ impl ChainAuditor {
                     format!("commit {seq} of root {} does not continue the chain", root.version);
                 return Err(self.misplaced(record.id, Rule::ChainIntact, what));
             }
+            if let Some(wseq) = self.history.overtaken(record.id) {
+                let what = format!(
+                    "commit {seq} has number {} of its writer, which has committed number {wseq} before",
+                    record.id.1
+                );
+                led = led.and(Err(self.misplaced(record.id, Rule::WriterOrder, what)));
+            }
             if let Some(epoch) = record.epoch {
                 led = led.and(self.owners.check_leader(&self.directory, epoch, seq, process));
             }
@@ -326,6 +342,7 @@ impl ChainAuditor {
             judge.commit(process, record.token, self.writes.drain(..));
             self.history.chains.push(record.chain());
             self.history.ids.push(record.id);
+            self.history.writers.insert(record.id.0, record.id.1);
             rest = after;
         }
         led

@@ -49,6 +49,8 @@ fn expected(name: &str) -> Option<(Class, &'static [Class])> {
         "refusal-taken-for-loss" => (PhantomCommit, &[LostUpdate]),
         "validated-once" | "validated-from-next" => (LostUpdate, &[]),
         "range-reads-forgotten" | "batch-conflict-missed" => (LostUpdate, &[]),
+        "batch-reordered" => (HistoryGap, &[PhantomCommit]),
+        "own-range-forgotten" => (SnapshotDivergence, &[]),
         // What is no commit is only done once more than it may.
         "burn-acknowledged" => (LostUpdate, &[OverBudget]),
         "burn-unproven" | "status-too-sure" => (PhantomCommit, &[]),

@@ -1,14 +1,15 @@
 //! Snapshots that clients hold on to: sessions of `manifest-core`, long and short, on the newest
-//! state or on one that somebody saved.
+//! state or on one that somebody saved; and snapshots in memory.
 //!
 //! What to do next follows from the variant of the operation, mixed: whether a session is kept for
 //! the next read, and what the next one is opened on. The pin is renewed when a client comes by
 //! and finds it due, so a process whose clients are busy elsewhere lets it lapse.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::time::Duration;
 
-use manifest_core::{Error, Manifest, SavedSnapshot, Session};
+use manifest_core::{Error, Manifest, SavedSnapshot, Session, Snapshot};
 
 use super::session::{byte_range, row};
 use crate::system::{Recorder, Shelf};
@@ -22,7 +23,12 @@ pub(super) struct Held {
     /// Sessions that were opened and are kept for later.
     kept: RefCell<Vec<Session>>,
     renewed_at: Cell<Duration>,
+    /// Snapshots in memory, oldest first.
+    remembered: RefCell<VecDeque<Snapshot>>,
 }
+
+/// Snapshots in memory that a process keeps at most.
+const REMEMBERED: usize = 4;
 
 /// Bits that follow from the variant of an operation.
 fn habit(variant: u16, place: u32) -> u32 {
@@ -32,7 +38,8 @@ fn habit(variant: u16, place: u32) -> u32 {
 impl Held {
     pub(super) fn new(manifest: Manifest, shelf: Shelf, pin_ttl: Duration) -> Self {
         let renewed_at = Cell::new(sim::monotonic());
-        Self { manifest, shelf, pin_ttl, kept: RefCell::default(), renewed_at }
+        let (kept, remembered) = (RefCell::default(), RefCell::default());
+        Self { manifest, shelf, pin_ttl, kept, renewed_at, remembered }
     }
 
     /// Leaves the newest snapshot for others, now and then.
@@ -65,6 +72,22 @@ impl Held {
         Ok(())
     }
 
+    /// A snapshot that the process has in memory: the oldest that it keeps, or the newest there is.
+    pub(super) fn remembered(&self, variant: u16) -> Snapshot {
+        let mut remembered = self.remembered.borrow_mut();
+        let oldest = remembered.pop_front().filter(|_| habit(variant, 2) < 170);
+        let snapshot = oldest.unwrap_or_else(|| self.manifest.snapshot());
+        if habit(variant, 1) < 170 {
+            // The one that was read stays the oldest; what is too many goes from the other end.
+            remembered.push_front(snapshot.clone());
+            remembered.truncate(REMEMBERED);
+        }
+        if habit(variant, 3) < 110 {
+            remembered.push_back(self.manifest.snapshot());
+        }
+        snapshot
+    }
+
     async fn session(&self, variant: u16) -> Result<Session, Error> {
         // Long sessions: the oldest that is kept. Short ones: a new one.
         if habit(variant, 2) < 170 && !self.kept.borrow().is_empty() {
@@ -95,6 +118,7 @@ impl Held {
     /// Ends all sessions, and gives the pin up.
     pub(super) async fn let_go(&self) {
         self.kept.borrow_mut().clear();
+        self.remembered.borrow_mut().clear();
         let _ = self.manifest.renew_pin().await;
     }
 }

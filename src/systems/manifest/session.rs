@@ -9,6 +9,7 @@ use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
 use manifest_core::{
     BoxFuture, Env, Error, KeyRange as ByteRange, Manifest, Options, Role, Snapshot, Status,
+    Transaction,
 };
 use object_store::path::Path;
 use sim::{ProcessId, Site};
@@ -118,7 +119,7 @@ impl ManifestSession {
             return Ok(Ending::Ok { commit: None });
         }
         if operation.writes.is_empty() {
-            let snapshot = self.base(operation.freshness).await?;
+            let snapshot = self.base(operation).await?;
             seen.snapshot(snapshot.seq());
             read_snapshot(&snapshot, &operation.reads, seen);
             self.held.maybe_leave(operation.variant);
@@ -128,7 +129,7 @@ impl ManifestSession {
         let mut transaction = if operation.reads.is_empty() {
             self.manifest.transaction()
         } else {
-            let base = self.base(operation.freshness).await?;
+            let base = self.base(operation).await?;
             seen.snapshot(base.seq());
             base.transaction()
         };
@@ -151,6 +152,7 @@ impl ManifestSession {
                 Write::DeleteRange(range) => transaction.delete_range(byte_range(range)),
             };
         }
+        read_own(&mut transaction, operation, seen);
         transaction.set_metadata(metadata(operation.id, role.as_ref()));
         if let Some(role) = &role {
             transaction.under(role);
@@ -175,10 +177,12 @@ impl ManifestSession {
         Ok(Some(role))
     }
 
-    async fn base(&self, freshness: Freshness) -> Result<Snapshot, Error> {
-        match freshness {
+    async fn base(&self, operation: &Operation) -> Result<Snapshot, Error> {
+        let variant = operation.variant;
+        match operation.freshness {
             Freshness::Strong => self.manifest.read().await,
             Freshness::Session | Freshness::Held => Ok(self.manifest.snapshot()),
+            Freshness::Kept => Ok(self.held.remembered(variant)),
         }
     }
 
@@ -215,6 +219,18 @@ impl ManifestSession {
             Error::SnapshotExpired { .. } => Ending::Failed(Failure::Expired),
             _ => Ending::Failed(Failure::Unavailable),
         }
+    }
+}
+
+/// What the transaction itself wrote last is what it reads now. Other keys are not asked for: they
+/// would count as read.
+fn read_own(transaction: &mut Transaction, operation: &Operation, seen: &Recorder) {
+    if !operation.variant.is_multiple_of(4) {
+        return;
+    }
+    for key in operation.written_keys() {
+        let entry = transaction.get(key.encode());
+        seen.saw_own(key, entry.as_ref().map(|entry| &entry.value[..]));
     }
 }
 

@@ -98,3 +98,45 @@ async fn batch_conflict_missed_commits_both() {
     assert!(misses_its_neighbour(Some(PlantedBug::BatchConflictMissed)).await);
     assert!(!misses_its_neighbour(None).await);
 }
+
+/// A batch of three loses its race, and the first of it with it. The second had waited for the first;
+/// what are the places of the second and the third?
+async fn overtakes_in_its_batch(bug: Option<PlantedBug>) -> bool {
+    let (store, manifest) = planted(bug, small()).await;
+    let rival = open_with(&store, 5, with(bug)).await;
+    let mut first = manifest.transaction();
+    first.get("x");
+    first.put("k", "v");
+    let mut second = manifest.transaction();
+    second.get("k");
+    second.put("result", "v");
+    put(&rival, "x", "changed").commit().await.unwrap();
+    let (first, second) = (first.submit().unwrap(), second.submit().unwrap());
+    let third = put(&manifest, "other", "v").submit().unwrap();
+    let (first, second, third) = tokio::join!(first, second, third);
+    assert!(matches!(first, Err(Error::Conflict { .. })), "{first:?}");
+    let (second, third) = (second.expect("what it read is unchanged"), third.expect("it is blind"));
+    assert!(second.id.wseq < third.id.wseq);
+    second.seq > third.seq
+}
+
+#[tokio::test(start_paused = true)]
+async fn batch_reordered_lets_a_later_id_enter_first() {
+    assert!(overtakes_in_its_batch(Some(PlantedBug::BatchReordered)).await);
+    assert!(!overtakes_in_its_batch(None).await);
+}
+
+/// A transaction writes a key, deletes the range around it, and reads it.
+async fn reads_what_it_deleted(bug: Option<PlantedBug>) -> bool {
+    let (_store, manifest) = planted(bug, small()).await;
+    let mut transaction = manifest.transaction();
+    transaction.put("file/1", "new");
+    transaction.delete_range(KeyRange::prefix("file/"));
+    transaction.get("file/1").is_some()
+}
+
+#[tokio::test(start_paused = true)]
+async fn own_range_forgotten_reads_what_the_transaction_deleted() {
+    assert!(reads_what_it_deleted(Some(PlantedBug::OwnRangeForgotten)).await);
+    assert!(!reads_what_it_deleted(None).await);
+}

@@ -5,7 +5,7 @@
 
 use sim::{Draw, ProcessId};
 
-use super::{Fault, FaultKind, FaultPlan, FaultRates, Report, Shape};
+use super::{Fault, FaultKind, FaultPlan, FaultRates, Report, Shape, Spread};
 use crate::profile::{Consistency, Profile};
 use crate::store::RequestKind;
 
@@ -18,6 +18,16 @@ pub(crate) struct Decision {
     pub(crate) request_ns: u64,
     /// How long the answer takes back, likewise.
     pub(crate) reply_ns: u64,
+}
+
+impl Decision {
+    /// A request that takes so long, to the store and back, and that nothing happens to.
+    pub(crate) fn without_fault(latency_ns: u64, draw: &Draw) -> Decision {
+        // The store is reached after a quarter to three quarters of the whole time.
+        let way = u64::from(draw.between(word::WAY, 256, 768));
+        let request_ns = latency_ns * way / 1024;
+        Decision { fault: None, request_ns, reply_ns: latency_ns - request_ns }
+    }
 }
 
 /// What a decision rests on besides the draw.
@@ -50,10 +60,7 @@ pub(crate) fn decide(
     shape: &Shape,
     draw: &Draw,
 ) -> Decision {
-    // The store is reached after a quarter to three quarters of the whole time.
-    let way = u64::from(draw.between(word::WAY, 256, 768));
-    let request_ns = grounds.latency_ns * way / 1024;
-    let reply_ns = grounds.latency_ns - request_ns;
+    let ways = Decision::without_fault(grounds.latency_ns, draw);
     let planned = if grounds.plan.0.is_empty() { None } else { grounds.plan.0.get(&key) };
     let fault = match planned {
         Some(fault) => fault.filter(|fault| fault.kind().applies_to(shape, grounds.profile)),
@@ -65,7 +72,12 @@ pub(crate) fn decide(
             .map(|kind| fault_of(kind, grounds, draw))
             .or_else(|| lag(grounds, shape, draw)),
     };
-    Decision { fault, request_ns, reply_ns }
+    Decision { fault, ..ways }
+}
+
+/// A latency within these bounds, every factor of two alike.
+pub(crate) fn latency_within(spread: Spread, draw: &Draw) -> u64 {
+    log_uniform(spread.least_ns, spread.most_ns, draw.word(word::LATENCY))
 }
 
 /// What an eventual store does without any fault: some of its answers come from replicas that lag.

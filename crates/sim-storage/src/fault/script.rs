@@ -6,7 +6,8 @@
 //! world, with its requests, and the requests of all other operations keep their fates.
 //!
 //! Requests that a script does not mention are **ordinary**: no fault, and the same time there and
-//! back for all of them.
+//! back for all of them. To find out how much of a world matters, a script may leave some of it to
+//! [`Chance`]: how long ordinary requests take, or everything about requests from an event on.
 
 use std::collections::BTreeMap;
 
@@ -70,13 +71,61 @@ pub struct Script {
     pub usual: Ways,
     /// The requests that are not ordinary.
     pub fates: BTreeMap<RequestKey, Fate>,
+    /// What is drawn all the same.
+    pub chance: Chance,
+}
+
+/// What a script leaves to chance.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Chance {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// How long ordinary requests take.
+    Latencies(Spread),
+    /// The fate of every request that is sent after so many events of the trace, mentioned or not:
+    /// its ways, and its fault at the rates of the world.
+    Future {
+        /// How many events are as they are written.
+        events: u64,
+        /// How long requests take then.
+        spread: Spread,
+    },
+}
+
+/// How long the two ways of a request take together, if that is drawn: between these bounds, in
+/// virtual nanoseconds, every factor of two alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spread {
+    /// At least.
+    pub least_ns: u64,
+    /// At most.
+    pub most_ns: u64,
+}
+
+/// How the fate of one request is found.
+pub(crate) enum Said {
+    /// It is written down.
+    Written(Ways, Fate),
+    /// Its ways are drawn, it has no fault.
+    Ordinary(Spread),
+    /// All of it is drawn.
+    Open(Spread),
 }
 
 impl Script {
-    /// The fate of one request.
-    pub(crate) fn fate(&self, key: &RequestKey) -> (Ways, Fate) {
-        let fate = self.fates.get(key).copied().unwrap_or_default();
-        (fate.ways.unwrap_or(self.usual), fate)
+    /// What it says about one request; `events` are those of the trace so far.
+    pub(crate) fn says(&self, key: &RequestKey, events: u64) -> Said {
+        if let Chance::Future { events: written, spread } = self.chance
+            && events >= written
+        {
+            return Said::Open(spread);
+        }
+        match (self.fates.get(key), self.chance) {
+            (Some(fate), _) => Said::Written(fate.ways.unwrap_or(self.usual), *fate),
+            (None, Chance::Latencies(spread)) => Said::Ordinary(spread),
+            (None, _) => Said::Written(self.usual, Fate::default()),
+        }
     }
 }
 

@@ -10,7 +10,9 @@ use sim::{Access, Admission, Device, EVERY_OBJECT, Footprint, ProcessId, Site};
 
 use super::request::{Failure, Reply, Request};
 use super::{BodyDamage, DecidedFault, Shared, State, lock};
-use crate::fault::{Decision, Fate, Fault, Grounds, Made, RequestKey, Ways, decide, word};
+use crate::fault::{
+    Decision, Fate, Fault, Grounds, Made, RequestKey, Said, Ways, decide, latency_within, word,
+};
 
 /// The store as the engine calls it.
 pub(super) struct StoreDevice(pub(super) Shared);
@@ -141,15 +143,24 @@ impl State {
         link.requests += 1;
         let key = RequestKey { process, moment: link.moment, nth: link.since };
         link.since += 1;
-        let (decision, luck_ppm) = match &self.script {
-            Some(script) => {
-                let (ways, fate) = script.fate(&key);
-                (self.follow(ways, &fate, &request), fate.luck_ppm)
+        let said = self.script.as_ref().map(|script| script.says(&key, sim::event_count()));
+        let (decision, luck_ppm) = match said {
+            Some(Said::Written(ways, fate)) => (self.follow(ways, &fate, &request), fate.luck_ppm),
+            Some(Said::Ordinary(spread)) => {
+                let draw = sim::draw(process, Site::REQUEST);
+                (Decision::without_fault(latency_within(spread, &draw), &draw), 0)
+            }
+            Some(Said::Open(spread)) => {
+                let draw = sim::draw(process, Site::REQUEST);
+                let latency_ns = latency_within(spread, &draw);
+                let luck_ppm = draw.below(word::WEATHER, 1_000_000);
+                (self.decide(process, number, &request, latency_ns, &draw), luck_ppm)
             }
             None => {
                 let draw = sim::draw(process, Site::REQUEST);
                 let luck_ppm = draw.below(word::WEATHER, 1_000_000);
-                (self.decide(process, number, &request, &draw), luck_ppm)
+                let latency_ns = self.latency_of(&request, &draw);
+                (self.decide(process, number, &request, latency_ns, &draw), luck_ppm)
             }
         };
         if let Some(made) = &mut self.made {
@@ -183,26 +194,34 @@ impl State {
         slot
     }
 
-    fn decide(
-        &mut self,
-        process: ProcessId,
-        number: u32,
-        request: &Request,
-        draw: &sim::Draw,
-    ) -> Decision {
+    /// How long the profile of the store lets a request take.
+    fn latency_of(&self, request: &Request, draw: &sim::Draw) -> u64 {
         let shape = request.shape();
-        let profile = &self.setup.profile;
         let size = match request {
             Request::Read { name, .. } if shape.reads_body => {
                 self.model.current(*name).map_or(0, |version| version.size())
             }
             _ => shape.size,
         };
+        let latencies = &self.setup.profile.latencies;
+        latencies.sample(shape.operation, size, draw.word(word::LATENCY))
+    }
+
+    fn decide(
+        &mut self,
+        process: ProcessId,
+        number: u32,
+        request: &Request,
+        latency_ns: u64,
+        draw: &sim::Draw,
+    ) -> Decision {
+        let shape = request.shape();
+        let profile = &self.setup.profile;
         let grounds = Grounds {
             rates: &self.setup.rates,
             plan: &self.setup.plan,
             profile,
-            latency_ns: profile.latencies.sample(shape.operation, size, draw.word(word::LATENCY)),
+            latency_ns,
             timeout_ns: self.setup.timeout_ns,
             late_landing_max_ns: self
                 .bounds
