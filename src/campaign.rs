@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use serde::{Deserialize, Serialize};
 use sim::Seed;
 use sim::trace::Keep;
 
@@ -23,6 +24,12 @@ use crate::world::{Arena, Verdict, WorldReport, run_seed};
 
 /// Seeds of a group of failures that are kept; the others are only counted.
 pub const KEPT_SEEDS: usize = 16;
+
+/// Groups of failures that are kept; failures of other groups are only counted.
+pub const KEPT_GROUPS: usize = 64;
+
+/// Letters of a panic's message that tell its group from others.
+const MESSAGE_LETTERS: usize = 400;
 
 /// Seeds that a worker takes at once.
 const CHUNK: u64 = 16;
@@ -66,14 +73,19 @@ pub enum Determinism {
 }
 
 /// What failures have in common: they are told as one story.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum GroupKey {
     /// A rule was broken.
     Rule(Rule),
-    /// A panic with this message.
-    Panic(String),
     /// Two runs of one seed differed.
     NotDeterministic,
+    /// The world did not end within the wall time that a world may take.
+    Hung,
+    /// The process that ran the world ended like this.
+    Died(String),
+    /// A panic with this message.
+    Panic(String),
 }
 
 impl GroupKey {
@@ -85,8 +97,16 @@ impl GroupKey {
             Verdict::Broken(finding) | Verdict::Stuck(finding) => {
                 Some(GroupKey::Rule(finding.rule))
             }
-            Verdict::Panicked { message, .. } => Some(GroupKey::Panic(message.clone())),
+            Verdict::Panicked { message, .. } => {
+                Some(GroupKey::Panic(message.chars().take(MESSAGE_LETTERS).collect()))
+            }
         }
+    }
+
+    /// Whether running such a seed again would take its process with it.
+    #[must_use]
+    pub fn ends_its_process(&self) -> bool {
+        matches!(self, GroupKey::Hung | GroupKey::Died(_))
     }
 
     /// The class of failure; panics and differing runs are outside the classes of the protocol.
@@ -94,14 +114,15 @@ impl GroupKey {
     pub fn class(&self) -> Option<Class> {
         match self {
             GroupKey::Rule(rule) => Some(rule.class()),
-            GroupKey::Panic(_) => None,
+            GroupKey::Panic(_) | GroupKey::Hung | GroupKey::Died(_) => None,
             GroupKey::NotDeterministic => Some(Class::SnapshotDivergence),
         }
     }
 }
 
 /// The failures of one kind.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Group {
     /// How many seeds failed like this.
     pub count: u64,
@@ -110,7 +131,8 @@ pub struct Group {
 }
 
 /// How often a step, mark or fault was reached.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Reached {
     /// In how many seeds.
     pub seeds: u64,
@@ -119,7 +141,8 @@ pub struct Reached {
 }
 
 /// What the worlds of one strategy did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Searched {
     /// How many there were.
     pub seeds: u64,
@@ -128,12 +151,16 @@ pub struct Searched {
 }
 
 /// What a campaign found and did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Summary {
     /// Seeds that were run.
     pub seeds: u64,
-    /// Failures by kind.
+    /// Failures by kind: the first [`KEPT_GROUPS`] kinds.
+    #[serde(with = "pairs")]
     pub failures: BTreeMap<GroupKey, Group>,
+    /// Failures of further kinds.
+    pub other_failures: u64,
     /// Requests that left a process.
     pub requests: u64,
     /// Operations that clients began.
@@ -147,13 +174,57 @@ pub struct Summary {
     /// How often each check was made.
     pub checks: CheckCounts,
     /// Steps, marks and faults.
-    pub reached: BTreeMap<&'static str, Reached>,
+    pub reached: BTreeMap<String, Reached>,
     /// What was done by each strategy.
     pub searched: BTreeMap<Strategy, Searched>,
     /// The seed with the most requests, and their number.
     pub largest: Option<(Seed, u64)>,
     /// All fingerprints, folded; equal for equal campaigns.
     pub fingerprint: u64,
+    /// The bug that was planted now and then, to see it found.
+    pub canaries: Canaries,
+}
+
+/// Worlds with a planted bug that were run beside the others. Nothing else counts them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Canaries {
+    /// How many there were.
+    pub planted: u64,
+    /// How many failed, as they should.
+    pub caught: u64,
+}
+
+/// Failures as a list of pairs: keys of JSON objects are strings.
+mod pairs {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::{Group, GroupKey, KEPT_GROUPS, KEPT_SEEDS};
+
+    pub(super) fn serialize<S: Serializer>(
+        failures: &BTreeMap<GroupKey, Group>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(failures)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<GroupKey, Group>, D::Error> {
+        let pairs = Vec::<(GroupKey, Group)>::deserialize(deserializer)?;
+        let is_sound = pairs.len() <= KEPT_GROUPS
+            && pairs.is_sorted_by(|(a, _), (b, _)| a < b)
+            && pairs.iter().all(|(_, group)| {
+                (1..=KEPT_SEEDS).contains(&group.seeds.len())
+                    && group.count >= group.seeds.len() as u64
+            });
+        match is_sound {
+            true => Ok(pairs.into_iter().collect()),
+            false => Err(serde::de::Error::custom("groups of failures that cannot be")),
+        }
+    }
 }
 
 impl Summary {
@@ -180,9 +251,7 @@ impl Summary {
         self.virtual_ns += u128::from(report.virtual_ns);
         self.checks.add(&report.checks);
         for &(name, count) in &report.counts {
-            let reached = self.reached.entry(name).or_default();
-            reached.seeds += 1;
-            reached.times += u64::from(count);
+            self.reach(name, Reached { seeds: 1, times: u64::from(count) });
         }
         let searched = self.searched.entry(report.strategy).or_default();
         searched.seeds += 1;
@@ -200,11 +269,38 @@ impl Summary {
         }
     }
 
+    /// A world that took its process with it: nothing is known of it but its seed.
+    pub(crate) fn add_lost(&mut self, key: GroupKey, seed: &Seed) {
+        self.seeds += 1;
+        self.add_failure(key, seed);
+    }
+
     fn add_failure(&mut self, key: GroupKey, seed: &Seed) {
+        self.join(key, Group { count: 1, seeds: BTreeSet::from([seed.clone()]) });
+    }
+
+    /// A name is copied only where it is met for the first time.
+    fn reach(&mut self, name: &str, more: Reached) {
+        if !self.reached.contains_key(name) {
+            self.reached.insert(name.to_owned(), Reached::default());
+        }
+        if let Some(reached) = self.reached.get_mut(name) {
+            reached.seeds += more.seeds;
+            reached.times += more.times;
+        }
+    }
+
+    /// Adds failures of a group. What is among the first kinds of the whole is among the first of
+    /// every part, so what falls out of a part would fall out of the whole, in whatever order.
+    fn join(&mut self, key: GroupKey, more: Group) {
         let group = self.failures.entry(key).or_default();
-        group.count += 1;
-        group.seeds.insert(seed.clone());
+        group.count += more.count;
+        group.seeds.extend(more.seeds);
         group.trim();
+        while self.failures.len() > KEPT_GROUPS {
+            let dropped = self.failures.pop_last();
+            self.other_failures += dropped.map_or(0, |(_, group)| group.count);
+        }
     }
 
     fn consider_largest(&mut self, seed: &Seed, requests: u64) {
@@ -225,10 +321,8 @@ impl Summary {
         self.events += other.events;
         self.virtual_ns += other.virtual_ns;
         self.checks.add(&other.checks);
-        for (name, more) in other.reached {
-            let reached = self.reached.entry(name).or_default();
-            reached.seeds += more.seeds;
-            reached.times += more.times;
+        for (name, more) in &other.reached {
+            self.reach(name, *more);
         }
         for (strategy, more) in other.searched {
             let searched = self.searched.entry(strategy).or_default();
@@ -239,11 +333,11 @@ impl Summary {
             self.consider_largest(&seed, requests);
         }
         self.fingerprint = self.fingerprint.wrapping_add(other.fingerprint);
+        self.canaries.planted += other.canaries.planted;
+        self.canaries.caught += other.canaries.caught;
+        self.other_failures += other.other_failures;
         for (key, more) in other.failures {
-            let group = self.failures.entry(key).or_default();
-            group.count += more.count;
-            group.seeds.extend(more.seeds);
-            group.trim();
+            self.join(key, more);
         }
         self
     }
@@ -267,6 +361,11 @@ pub trait Watch: Sync {
     /// How much of each world's trace is kept for [`Watch::finished`].
     fn keep(&self) -> Keep {
         Keep::Hash
+    }
+
+    /// Whether the campaign should end before its last seed. Asked by a guided one.
+    fn wants_the_end(&self) -> bool {
+        false
     }
 
     /// Called again and again on the thread that runs the campaign while workers work, until
@@ -317,13 +416,24 @@ fn work(campaign: &Campaign, next: &AtomicU64, done: &AtomicU64, watch: &dyn Wat
             return summary;
         }
         for index in from..(from + CHUNK).min(campaign.iterations) {
-            let seed = Seed::from(campaign.first_seed + index);
-            let (report, repeat) = run_once(campaign, &arena, &seed, watch.keep());
-            summary.add(&report, repeat);
-            watch.finished(&report);
+            run_one(campaign, &arena, index, &mut summary, watch);
             done.fetch_add(1, Ordering::Relaxed);
         }
     }
+}
+
+/// Runs the seed at a place of the campaign and adds it to the summary.
+pub(crate) fn run_one(
+    campaign: &Campaign,
+    arena: &Arena,
+    index: u64,
+    summary: &mut Summary,
+    watch: &dyn Watch,
+) {
+    let seed = Seed::from(campaign.first_seed + index);
+    let (report, repeat) = run_once(campaign, arena, &seed, watch.keep());
+    summary.add(&report, repeat);
+    watch.finished(&report);
 }
 
 /// Whether a second run of a seed was the same.

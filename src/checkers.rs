@@ -83,7 +83,8 @@ struct Commit {
 }
 
 /// How often each check was made; shown in the summary.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CheckCounts {
     /// Roots whose chain to their predecessor was recomputed.
     pub chain: u64,

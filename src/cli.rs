@@ -8,6 +8,9 @@
 //! | `check` | `vopr check FILE`: judge a recorded history |
 //! | `faults` | `vopr faults`: what each fault of the store does |
 //! | `marks` | `vopr marks`: what a campaign reached |
+//! | `merge` | `vopr merge DIR...`: several runs as one |
+//! | `worker` | runs stretches of seeds for another process |
+//! | `signals` | who wants a run to end |
 //! | `replay` | `vopr replay SEED|FILE`: one world with its full trace |
 //! | `reduce` | `vopr reduce SEED|FILE`: a failing world made small |
 //! | `regress` | `vopr regress DIR`: kept plans, run again |
@@ -25,6 +28,7 @@ mod explain;
 mod failure;
 pub mod faults;
 pub mod marks;
+pub mod merge;
 mod plans;
 mod progress;
 pub mod reduce;
@@ -32,7 +36,9 @@ pub mod regress;
 mod replay;
 mod report;
 mod run;
+mod signals;
 pub mod verify;
+pub mod worker;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -45,6 +51,7 @@ use crate::system::SystemUnderTest;
 pub use args::{CampaignArgs, Cli, RunArgs, Verb, WorldArgs};
 pub use failure::{Exit, UsageError};
 pub use plans::Source;
+pub use run::NightArgs;
 
 /// Runs the command line of this process with these systems; the first one is the default.
 #[must_use]
@@ -57,6 +64,8 @@ pub fn main(systems: &[Arc<dyn SystemUnderTest>]) -> ExitCode {
         Some(Verb::Bugs(args)) => bugs::run(&args, systems),
         Some(Verb::Check(args)) => check::run(&args),
         Some(Verb::Faults(args)) => faults::run(&args, systems),
+        Some(Verb::Merge(args)) => merge::run(&args, systems),
+        Some(Verb::Worker(args)) => worker::run(&args, systems),
         Some(Verb::Marks(args)) => marks::run(&args, systems),
         Some(Verb::Reduce(args)) => reduce::run(&args, systems),
         Some(Verb::Regress(args)) => regress::run(&args, systems),

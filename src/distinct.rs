@@ -9,6 +9,9 @@
 //! any order, and seeing something twice changes nothing.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Hashes that are kept: the standard error is 2.2 %, the memory a few tens of kilobytes.
 const KEPT: usize = 2048;
@@ -57,6 +60,42 @@ impl Distinct {
     }
 }
 
+/// Digits of a hash in the written form.
+const DIGITS: usize = 16;
+
+/// One string of hexadecimal digits, sixteen for each hash, ascending.
+impl Serialize for Distinct {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut digits = String::with_capacity(self.smallest.len() * DIGITS);
+        for hash in &self.smallest {
+            // Writing to a string cannot fail.
+            let _ = write!(digits, "{hash:016x}");
+        }
+        serializer.serialize_str(&digits)
+    }
+}
+
+impl<'de> Deserialize<'de> for Distinct {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Distinct, D::Error> {
+        let flaw = |what: &str| serde::de::Error::custom(format!("hashes that were seen: {what}"));
+        let digits = String::deserialize(deserializer)?;
+        if digits.len() > KEPT * DIGITS || !digits.len().is_multiple_of(DIGITS) {
+            return Err(flaw("too many digits, or some are missing"));
+        }
+        let mut distinct = Distinct::default();
+        for hash in digits.as_bytes().chunks(DIGITS) {
+            let hash = std::str::from_utf8(hash).ok().filter(|hash| !hash.starts_with('+'));
+            let hash = hash.and_then(|hash| u64::from_str_radix(hash, 16).ok());
+            let hash = hash.ok_or_else(|| flaw("not hexadecimal"))?;
+            if distinct.smallest.last().is_some_and(|&last| last >= hash) {
+                return Err(flaw("not ascending"));
+            }
+            distinct.smallest.insert(hash);
+        }
+        Ok(distinct)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,6 +134,25 @@ mod tests {
                 merged.merge(&parts[part]);
             }
             assert_eq!(merged, whole);
+        }
+    }
+
+    #[test]
+    fn what_was_seen_reads_as_it_is_written() {
+        for distinct in [seen(0..0), seen(0..3), seen(0..5000)] {
+            let json = serde_json::to_string(&distinct).expect("it serializes");
+            assert_eq!(serde_json::from_str::<Distinct>(&json).expect("it parses"), distinct);
+        }
+        let hash = "0000000000000007";
+        for wrong in [
+            "7".to_owned(),
+            format!("{hash}{hash}"),
+            "+000000000000007".to_owned(),
+            "000000000000é07".to_owned(),
+            "0".repeat(16 * (KEPT + 1)),
+        ] {
+            let json = serde_json::to_string(&wrong).expect("it serializes");
+            assert!(serde_json::from_str::<Distinct>(&json).is_err(), "{wrong}");
         }
     }
 }

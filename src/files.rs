@@ -24,7 +24,14 @@ pub(crate) fn write_whole(
     });
     written.and_then(|()| std::fs::rename(&beside, path)).inspect_err(|_| {
         let _ = std::fs::remove_file(&beside);
-    })
+    })?;
+    // The new name is durable when its directory is. Not everything that a path may lead to has
+    // one that can be opened, and the file is whole without it.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Ok(folder) = File::open(folder.unwrap_or(Path::new("."))) {
+        let _ = folder.sync_all();
+    }
+    Ok(())
 }
 
 #[cfg(test)]

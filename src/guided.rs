@@ -108,7 +108,7 @@ pub fn run(
     let search = || {
         let mut guide = Guide::new(campaign.first_seed, corpus);
         let mut summary = Summary::default();
-        while summary.seeds < campaign.iterations {
+        while summary.seeds < campaign.iterations && !watch.wants_the_end() {
             let seeds = guide.generation(campaign.iterations - summary.seeds);
             let keep = match watch.keep() {
                 Keep::Hash => Keep::Pairs,

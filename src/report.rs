@@ -5,6 +5,7 @@
 //! prints the same bytes. What depends on the machine (rates, seconds) is told apart from it, on
 //! standard error.
 
+mod coverage;
 #[cfg(test)]
 mod example;
 mod html;
@@ -24,14 +25,15 @@ mod track;
 use serde::Serialize;
 use sim::Seed;
 
-pub use html::to_html;
+pub use coverage::{CanaryLine, Coverage};
+pub use html::{GroupLinks, Moment, NightPage, to_html, to_night_html};
 pub use json::{json_of, to_json};
 pub use lanes::to_lanes;
 pub use marks::{MarkLine, MarkReport};
 pub use number::{grouped, short};
 pub use run::{Run, RunReport};
 pub use story::{CauseLine, Line, Story, row_text};
-pub use text::to_text;
+pub use text::{failures_text, to_text};
 pub use track::{Alone, BugRecord, TrackRecord};
 
 /// The result of a campaign.
@@ -51,6 +53,8 @@ pub struct Report {
     pub first_seed: u64,
     /// Last seed; `None` if the search was guided and chose its worlds as it went.
     pub last_seed: Option<u64>,
+    /// How much of that was run.
+    pub coverage: Coverage,
     /// What was done.
     pub work: Work,
     /// How differently the worlds went.
@@ -65,6 +69,10 @@ pub struct Report {
     pub largest: Option<Largest>,
     /// The failures, grouped, most seeds first.
     pub failures: Vec<FailureGroup>,
+    /// Failures of further groups, which are only counted.
+    pub other_failures: u64,
+    /// Worlds with a planted bug that were run beside the others, if that was asked for.
+    pub canary: Option<CanaryLine>,
     /// Hash over all runs, in hexadecimal.
     pub fingerprint: String,
 }

@@ -78,7 +78,9 @@ impl fmt::Display for Class {
 }
 
 /// A rule that every run must keep.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[repr(u8)]
 pub enum Rule {
     /// A new root builds on the root that it replaces.

@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::{Deserialize, Serialize};
 use sim::trace::Filter;
 use sim_storage::profile::Profile;
 
 use super::failure::UsageError;
 use super::plans::Source;
 use super::reduce::TRIES;
+use super::run::NightArgs;
 use crate::campaign::{Campaign, Determinism, Seeding};
 use crate::strategy::Strategy;
 use crate::swarm::{Faults, Judging, SwarmOptions, Workloads};
@@ -35,11 +37,14 @@ use crate::system::SystemUnderTest;
         vopr regress regressions                 do kept plans still say the same\n  \
         vopr explain 5 --bug blind-head-put      how one world fails, in lanes\n  \
         vopr report 42 > 42.html                 one world as a page\n  \
+        vopr run --budget 8h --out night         as many seeds as eight hours hold, kept\n  \
+        vopr run -n 1000000 --block 3/8 --out b3 the third of eight machines\n  \
+        vopr merge b1 b2 b3                      what they did, as one run\n  \
         vopr faults -n 1000                      what each fault of the store does\n  \
         vopr verify file:///data/tables          is the manifest there whole\n\n\
         Exit codes: 0 pass, 2 usage, 10 safety rule broken, 11 no progress, 12 panic in the system,\n\
         13 not deterministic, 14 a required mark was not reached, 15 fault of the simulator,\n\
-        16 no verdict."
+        or a canary that nobody saw, 16 ended before every seed was run."
 )]
 pub struct Cli {
     /// What to do; without a verb: run.
@@ -73,14 +78,22 @@ pub enum Verb {
     /// Say of each fault of the store what it does: how often it takes effect, and what differs
     /// without it.
     Faults(super::faults::FaultsArgs),
+    /// Join what several machines ran, and report it as one run would have.
+    Merge(super::merge::MergeArgs),
+    /// Run stretches of seeds for another process.
+    #[command(hide = true)]
+    Worker(super::worker::WorkerArgs),
     /// Say what a campaign reaches, what it never reaches, and in how many seeds.
     Marks(super::marks::MarksArgs),
     /// Say what is broken in a manifest on a real store, what is garbage, and what it costs to open.
     Verify(super::verify::VerifyArgs),
 }
 
+/// Seeds of a campaign, unless somebody says how many.
+const ITERATIONS: u64 = 1000;
+
 /// What worlds are like.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Args, Serialize, Deserialize)]
 pub struct WorldArgs {
     /// The system under test.
     #[arg(long, value_name = "NAME", default_value = "manifest-core")]
@@ -109,7 +122,8 @@ pub struct WorldArgs {
 }
 
 /// The kind of worlds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ProfileArg {
     /// Each seed draws its own faults, sizes and timers.
     #[default]
@@ -128,7 +142,8 @@ impl ProfileArg {
 }
 
 /// How worlds look for trouble.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum StrategyArg {
     /// Each seed draws one of those below.
     #[default]
@@ -192,9 +207,9 @@ pub struct CampaignArgs {
     /// First seed.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Number of seeds.
-    #[arg(short = 'n', long, value_name = "N", default_value = "1000")]
-    pub iterations: NonZeroU64,
+    /// Number of seeds [default: 1000].
+    #[arg(short = 'n', long, value_name = "N")]
+    pub iterations: Option<NonZeroU64>,
     /// Threads that run worlds; by default one for each processor. The result does not depend on it.
     #[arg(long, value_name = "N")]
     pub workers: Option<NonZeroUsize>,
@@ -211,7 +226,7 @@ impl CampaignArgs {
         determinism: Determinism,
     ) -> Result<(Chosen, Campaign), UsageError> {
         let chosen = self.world.choose(systems)?;
-        let (seed, iterations) = (self.seed, self.iterations.get());
+        let (seed, iterations) = (self.seed, self.iterations.map_or(ITERATIONS, NonZeroU64::get));
         if seed.checked_add(iterations - 1).is_none() {
             return Err(UsageError::SeedOutOfRange { seed, iterations });
         }
@@ -279,6 +294,9 @@ pub struct RunArgs {
     /// Tell what broke, without looking for causes.
     #[arg(long)]
     pub no_failure_diagnosis: bool,
+    /// How long, in which part, and where it is kept.
+    #[command(flatten)]
+    pub night: NightArgs,
     /// Report as JSON.
     #[arg(long)]
     pub json: bool,

@@ -38,10 +38,10 @@ impl Exit {
     #[must_use]
     pub fn of(key: &GroupKey) -> Exit {
         match key {
-            GroupKey::Rule(Rule::Progress) => Exit::NoProgress,
+            GroupKey::Rule(Rule::Progress) | GroupKey::Hung => Exit::NoProgress,
             GroupKey::Rule(Rule::JudgesAgree) => Exit::Simulator,
             GroupKey::Rule(_) => Exit::Safety,
-            GroupKey::Panic(_) => Exit::Panic,
+            GroupKey::Panic(_) | GroupKey::Died(_) => Exit::Panic,
             GroupKey::NotDeterministic => Exit::NotDeterministic,
         }
     }
@@ -137,6 +137,11 @@ pub enum UsageError {
         /// Why.
         source: crate::guided::CorpusError,
     },
+    /// A guided search in stretches.
+    #[error(
+        "with --strategy guided each world depends on those before it, so --out, --checkpoint, --block, --isolate and --canary do not go with it; keep what it learns with --corpus FILE"
+    )]
+    GuidedStretches,
     /// A corpus without the search that uses one.
     #[error("--corpus is for --strategy guided, which alone remembers worlds")]
     CorpusUnused,
@@ -191,6 +196,29 @@ pub enum UsageError {
         /// Why.
         source: crate::reduce::Irreducible,
     },
+    /// A run cannot be kept, continued or joined.
+    #[error("{0}")]
+    Night(#[from] crate::night::NightError),
+    /// A run that is to be joined cannot be told here.
+    #[error("{path} is of another run: {what}; use the program and the system that made it")]
+    Foreign {
+        /// Where.
+        path: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// A directory holds a run that would be lost.
+    #[error("{path} holds a run that would be lost; give another directory with --out")]
+    Occupied {
+        /// Where.
+        path: String,
+    },
+    /// The file of this program cannot be read.
+    #[error("cannot read the file of this program: {0}; it says whether a run may be continued")]
+    Program(std::io::Error),
+    /// Signals cannot be listened to.
+    #[error("cannot listen to SIGINT and SIGTERM: {0}")]
+    Signals(std::io::Error),
     /// There are no plans.
     #[error("{path} holds no plans (*.json)")]
     NoPlans {

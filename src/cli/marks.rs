@@ -36,9 +36,9 @@ pub(super) fn run(
 ) -> Result<Exit, UsageError> {
     let (_, campaign) = args.campaign.choose(systems, Determinism::Assumed)?;
     let workers = args.campaign.workers();
-    let progress = Progress::new(campaign.iterations);
+    let progress = Progress::new(Some(campaign.iterations), 0);
     let summary = campaign::run(&campaign, workers, &progress);
-    progress.finish(workers, &summary);
+    progress.finish(workers, &summary, std::time::Duration::ZERO);
     let mut marks = mark_lines(&*campaign.system, &summary);
     marks.sort_by(|a, b| a.seeds.cmp(&b.seeds).then_with(|| a.name.cmp(&b.name)));
     let report = MarkReport { seeds: summary.seeds, first_seed: campaign.first_seed, marks };

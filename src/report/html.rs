@@ -22,6 +22,7 @@ mod chart;
 mod diagram;
 mod layout;
 mod markup;
+mod night;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,8 @@ use super::names::ShortNames;
 use super::run::{Band, BandKind, Run, RunReport};
 use super::{ReducedLine, Story, grouped};
 use markup::Markup;
+
+pub use night::{GroupLinks, Moment, NightPage, to_night_html};
 
 const STYLE: &str = include_str!("assets/report.css");
 const SCRIPT: &str = include_str!("assets/report.js");

@@ -4,7 +4,7 @@ use expect_test::{Expect, expect};
 
 use super::*;
 
-fn passing() -> Report {
+pub(super) fn passing() -> Report {
     Report {
         version: "0.1.0",
         system: String::from("manifest-core"),
@@ -13,6 +13,7 @@ fn passing() -> Report {
         store: String::from("drawn"),
         first_seed: 42,
         last_seed: Some(10_041),
+        coverage: Coverage::default(),
         work: Work {
             seeds: 10_000,
             requests: 6_210_000,
@@ -49,11 +50,13 @@ fn passing() -> Report {
         },
         largest: Some(Largest { seed: 7731.into(), requests: 1_591 }),
         failures: Vec::new(),
+        other_failures: 0,
+        canary: None,
         fingerprint: String::from("5b869b5b097c648f"),
     }
 }
 
-fn failing() -> Report {
+pub(super) fn failing() -> Report {
     let line = |event, at_us, process: &str, text: &str, evidence| Line {
         event,
         at_us,

@@ -18,13 +18,15 @@ pub fn to_text(report: &Report) -> String {
 
 fn write(report: &Report, out: &mut String) -> fmt::Result {
     let bug = report.bug.as_deref().map(|bug| format!("   planted bug {bug}")).unwrap_or_default();
+    let block = report.coverage.block.as_deref();
+    let block = block.map(|block| format!("   block {block}")).unwrap_or_default();
     let seeds = match report.last_seed {
         Some(last) => format!("{}..{last}", report.first_seed),
         None => format!("{}.. and on from what was rare (guided)", report.first_seed),
     };
     writeln!(
         out,
-        "vopr {}   seeds {seeds}   profile {}   store {}   system {}{bug}",
+        "vopr {}   seeds {seeds}{block}   profile {}   store {}   system {}{bug}",
         report.version, report.profile, report.store, report.system
     )?;
     writeln!(out)?;
@@ -36,6 +38,10 @@ fn write(report: &Report, out: &mut String) -> fmt::Result {
             write_failure(group, out)?;
         }
         let failed: u64 = report.failures.iter().map(|group| group.count).sum();
+        let failed = failed + report.other_failures;
+        if report.other_failures > 0 {
+            writeln!(out, "{} failures of further groups are only counted", report.other_failures)?;
+        }
         writeln!(
             out,
             "{failed} of {} seeds failed, in {} group{}",
@@ -44,7 +50,24 @@ fn write(report: &Report, out: &mut String) -> fmt::Result {
             if report.failures.len() == 1 { "" } else { "s" }
         )?;
     }
+    report.coverage.write(out)?;
+    if let Some(canary) = &report.canary {
+        canary.write(out)?;
+    }
     write_work(report, out)
+}
+
+/// The failures alone, as text. Empty if there are none.
+#[must_use]
+pub fn failures_text(report: &Report) -> String {
+    let mut text = String::new();
+    for group in &report.failures {
+        // Writing to a string cannot fail.
+        let _ = write_failure(group, &mut text);
+        let seeds: Vec<String> = group.seeds.iter().map(Seed::to_string).collect();
+        let _ = writeln!(text, "  {} seeds, the first: {}\n", group.count, seeds.join(" "));
+    }
+    text
 }
 
 /// The rule of three: with no failure in n independent seeds, the rate is below 3/n at 95 %.

@@ -5,6 +5,7 @@ mod command_line;
 mod dependencies;
 mod determinism;
 mod guided;
+mod nights;
 mod pages;
 mod plans;
 mod planted_bugs;

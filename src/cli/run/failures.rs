@@ -42,7 +42,9 @@ pub(super) fn tell_all(
             source: source.into(),
         })?;
     }
-    let groups: Vec<_> = summary.failures.iter().collect();
+    // Who would take this process along is told without being run again.
+    let runs_again = |(key, _): &(&GroupKey, &Group)| !key.ends_its_process();
+    let groups: Vec<_> = summary.failures.iter().filter(runs_again).collect();
     let teller = Teller { args, campaign, chosen, counter: Counter::of(groups.len()) };
     let tell = |arena: &Arena, (key, group): &(&GroupKey, &Group)| teller.tell(arena, key, group);
     let told = workers::map(&groups, workers, tell, |done| teller.counter.over(done));
