@@ -29,6 +29,8 @@ pub(super) struct Objects {
     pins: BTreeMap<String, LivePin>,
     /// Pins whose PUT broke off, and when: nobody can read them, and their process tries again.
     torn_pins: BTreeMap<String, u64>,
+    /// Pins that were deleted, as they were: a PUT that was sent twice may bring one back.
+    gone_pins: BTreeMap<String, LivePin>,
 }
 
 /// A pin that exists.
@@ -143,7 +145,10 @@ impl Objects {
         let at_ns = change.origin.at;
         let life_ns = pin.ttl_ns / 10 * 9;
         let torn_ns = self.torn_pins.remove(name);
-        let guard = match self.pins.get(name) {
+        // What comes back is as old as it was.
+        let gone = self.gone_pins.get(name).filter(|gone| gone.counter == pin.counter);
+        let held = self.pins.get(name).or(gone).copied();
+        let guard = match held {
             // Its reader has given this name up by now, even if it never protected anything.
             Some(before) if at_ns > before.until_ns => Guard::Over,
             Some(before) => before.guard,
@@ -159,7 +164,7 @@ impl Objects {
             guard => guard,
         };
         let (process, counter) = (change.origin.process, pin.counter);
-        let (until_ns, given_up_ns) = match self.pins.get(name) {
+        let (until_ns, given_up_ns) = match held {
             Some(before) if before.counter == counter => (before.until_ns, before.given_up_ns),
             _ => (at_ns + life_ns, at_ns + pin.ttl_ns),
         };
@@ -189,6 +194,7 @@ impl Objects {
             let what = format!("{name} was deleted while it protects its reader");
             return Err(Broken(Rule::PinsHold, what));
         }
+        self.gone_pins.insert(name.to_owned(), live);
         Ok(())
     }
 
