@@ -20,6 +20,7 @@ use crate::panics;
 use crate::strategy::Strategy;
 use crate::swarm::SwarmOptions;
 use crate::system::SystemUnderTest;
+use crate::workers;
 use crate::world::{Arena, Verdict, WorldReport, run_seed};
 
 /// Seeds of a group of failures that are kept; the others are only counted.
@@ -234,6 +235,13 @@ impl Summary {
         self.failures.is_empty()
     }
 
+    /// How many seeds failed, in whatever way.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        let kept: u64 = self.failures.values().map(|group| group.count).sum();
+        kept + self.other_failures
+    }
+
     /// The behaviours of all worlds.
     #[must_use]
     pub fn behaviours(&self) -> Distinct {
@@ -392,19 +400,10 @@ pub fn run(campaign: &Campaign, workers: usize, watch: &dyn Watch) -> Summary {
     }
     panics::install();
     let (next, done) = (AtomicU64::new(0), AtomicU64::new(0));
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..workers.max(1))
-            .map(|_| scope.spawn(|| work(campaign, &next, &done, watch)))
-            .collect();
-        while workers.iter().any(|worker| !worker.is_finished()) {
-            watch.progress(done.load(Ordering::Relaxed));
-        }
-        let summaries = workers.into_iter().map(|worker| match worker.join() {
-            Ok(summary) => summary,
-            Err(panic) => std::panic::resume_unwind(panic),
-        });
-        summaries.fold(Summary::default(), Summary::merge)
-    })
+    let work = || work(campaign, &next, &done, watch);
+    let summaries =
+        workers::watched(workers, work, || watch.progress(done.load(Ordering::Relaxed)));
+    summaries.into_iter().fold(Summary::default(), Summary::merge)
 }
 
 fn work(campaign: &Campaign, next: &AtomicU64, done: &AtomicU64, watch: &dyn Watch) -> Summary {

@@ -1,7 +1,7 @@
 //! Files that others read: whole or not at all.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write as _};
+use std::io::{self, BufWriter, Read as _, Write as _};
 use std::path::Path;
 
 /// Writes a file beside its place, makes it durable and renames it, so that nobody ever meets half
@@ -32,6 +32,16 @@ pub(crate) fn write_whole(
         let _ = folder.sync_all();
     }
     Ok(())
+}
+
+/// Reads a text that may come from anywhere; `None` if it has more than so many bytes.
+///
+/// # Errors
+/// If it cannot be read, or is not UTF-8.
+pub(crate) fn read_bounded(path: &Path, bytes_max: u64) -> io::Result<Option<String>> {
+    let mut text = String::new();
+    let read = File::open(path)?.take(bytes_max + 1).read_to_string(&mut text)?;
+    Ok((read as u64 <= bytes_max).then_some(text))
 }
 
 #[cfg(test)]

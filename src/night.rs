@@ -32,7 +32,7 @@ mod results;
 mod spans;
 
 pub use checkpoint::{Checkpoint, FILE_BYTES_MAX, FORMAT, Part, checkpoint_in};
-pub use crew::{Canary, Crew, Hands, run_stretch};
+pub use crew::{Canary, Crew, Hands, run_place};
 pub use error::NightError;
 pub use job::{CanaryJob, Differences, Job, build_of_this_program};
 pub use layout::{Block, BlockError, Extent, Layout, STRETCH_MAX};

@@ -44,7 +44,6 @@ use crate::world::{Limit, Verdict};
 pub use build::{Misfit, Ran, replay};
 pub(crate) use build::{Trial, run};
 pub use check::Flaw;
-pub use extract::plan_of_seed;
 pub(crate) use extract::{Origin, origin_of_seed, pruned, written_ways};
 pub use file::{FILE_BYTES_MAX, PlanError};
 pub use happenings::{

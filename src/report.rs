@@ -83,6 +83,13 @@ impl Report {
     pub fn passed(&self) -> bool {
         self.failures.is_empty()
     }
+
+    /// How many seeds failed, in whatever way.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        let told: u64 = self.failures.iter().map(|group| group.count).sum();
+        told + self.other_failures
+    }
 }
 
 /// What was done.

@@ -1,4 +1,4 @@
-//! Several things done at once, each on a thread with an arena of its own.
+//! Several things done at once, on threads of their own.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -34,4 +34,24 @@ pub(crate) fn map<T: Sync, R: Send>(
     });
     let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
     results.into_iter().map(|result| result.expect("every item is done")).collect()
+}
+
+/// Does `work` on so many threads (at least one) and returns what each came to. Until all are done
+/// `look_after` is called again and again on this one; it should wait a little.
+///
+/// # Panics
+/// If a worker dies.
+pub(crate) fn watched<R: Send>(
+    workers: usize,
+    work: impl Fn() -> R + Sync,
+    look_after: impl Fn(),
+) -> Vec<R> {
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers.max(1)).map(|_| scope.spawn(&work)).collect();
+        while workers.iter().any(|worker| !worker.is_finished()) {
+            look_after();
+        }
+        let ended = workers.into_iter().map(|worker| worker.join());
+        ended.map(|ended| ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    })
 }

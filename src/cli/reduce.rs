@@ -16,7 +16,7 @@ use super::plans::{self, Source};
 use super::say;
 use crate::checkers::Class;
 use crate::diagnosis::diagnose;
-use crate::plan::{Failure, Origin, Plan, origin_of_seed, plan_of_seed, replay};
+use crate::plan::{Failure, Origin, Plan, origin_of_seed, replay};
 use crate::reduce::{Budget, End, Irreducible, Shortened, Suspect, shorten};
 use crate::report::ReducedLine;
 use crate::system::SystemUnderTest;
@@ -61,9 +61,9 @@ pub(super) fn run(
             let chosen = args.world.choose(systems)?;
             let bug = args.world.bug.as_deref();
             let what = format!("seed {seed}");
-            let (_, plan) =
-                plan_of_seed(&arena, seed, &chosen.system, bug, &chosen.swarm, Keep::Hash);
-            let Some(plan) = plan else {
+            let (_, origin) =
+                origin_of_seed(&arena, seed, &chosen.system, bug, &chosen.swarm, Keep::Hash);
+            let Some(Origin { plan, .. }) = origin else {
                 return Err(UsageError::Irreducible { what, source: Irreducible::NoWorld });
             };
             (what, plan, Suspect { system: chosen.system, sound: chosen.sound })

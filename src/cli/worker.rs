@@ -14,7 +14,7 @@ use clap::Args;
 use super::failure::{Exit, UsageError};
 use super::run::Work;
 use crate::campaign::{Summary, Unwatched};
-use crate::night::{Job, Order, Reply, build_of_this_program, run_stretch};
+use crate::night::{Job, Order, Reply, build_of_this_program, run_place};
 use crate::system::SystemUnderTest;
 use crate::world::Arena;
 
@@ -46,7 +46,7 @@ pub(super) fn run(
         while next < places.end && !stop.load(Ordering::Relaxed) {
             reply(&Reply::Begins(next));
             let work = (&work.campaign, work.canary.as_ref());
-            run_stretch(work, &arena, next..next + 1, &mut summary, &Unwatched);
+            run_place(work, &arena, next, &mut summary, &Unwatched);
             next += 1;
         }
         reply(&Reply::Done(next, Box::new(summary)));

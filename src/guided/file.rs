@@ -12,15 +12,14 @@
 //! search its head start and nothing else, so a corpus of another build is taken as it is; the
 //! number of worlds that showed a pair still says which are rare.
 
-use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::path::Path;
 
 use serde::Deserialize;
 use sim::Seed;
 
 use super::corpus::{Corpus, PAIRS_MAX, Shown};
-use crate::files::write_whole;
+use crate::files::{read_bounded, write_whole};
 
 /// The format that this version writes, and the only one that it reads.
 const FORMAT: u64 = 1;
@@ -74,17 +73,13 @@ impl Corpus {
     /// # Errors
     /// If the file cannot be read, or is no corpus of this system.
     pub fn read(path: &Path, system: &str) -> Result<Corpus, CorpusError> {
-        let file = match File::open(path) {
+        let text = match read_bounded(path, FILE_BYTES_MAX) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Ok(Corpus::default());
             }
-            opened => opened?,
+            read => read?,
         };
-        let mut text = String::new();
-        if file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text)? as u64 > FILE_BYTES_MAX {
-            return Err(CorpusError::TooLarge);
-        }
-        Corpus::from_json(&text, system)
+        Corpus::from_json(&text.ok_or(CorpusError::TooLarge)?, system)
     }
 
     fn from_json(text: &str, system: &str) -> Result<Corpus, CorpusError> {

@@ -15,6 +15,7 @@ use super::ledger::Ledger;
 use super::processes::Workshop;
 use crate::campaign::{self, Campaign, Summary, Watch};
 use crate::panics;
+use crate::workers;
 use crate::world::{Arena, Verdict, run_seed};
 
 /// A known bug that is planted in some worlds, which are run beside the others.
@@ -66,24 +67,16 @@ impl Crew<'_> {
     pub fn run(&self, workers: usize) {
         panics::install();
         let done = AtomicU64::new(self.ledger().summary().seeds);
-        std::thread::scope(|scope| {
-            let workers: Vec<_> =
-                (0..workers.max(1)).map(|_| scope.spawn(|| self.work(&done))).collect();
-            while workers.iter().any(|worker| !worker.is_finished()) {
-                self.watch.progress(done.load(Ordering::Relaxed));
-                if let Hands::Processes(workshop) = self.hands {
-                    workshop.look_around(self.stop.load(Ordering::Relaxed));
-                }
-                if self.ledger().has_failed() {
-                    self.stop.store(true, Ordering::Relaxed);
-                }
+        let look_after = || {
+            self.watch.progress(done.load(Ordering::Relaxed));
+            if let Hands::Processes(workshop) = self.hands {
+                workshop.look_around(self.stop.load(Ordering::Relaxed));
             }
-            for worker in workers {
-                if let Err(panic) = worker.join() {
-                    std::panic::resume_unwind(panic);
-                }
+            if self.ledger().has_failed() {
+                self.stop.store(true, Ordering::Relaxed);
             }
-        });
+        };
+        workers::watched(workers, || self.work(&done), look_after);
     }
 
     fn work(&self, done: &AtomicU64) {
@@ -92,11 +85,9 @@ impl Crew<'_> {
                 let arena = Arena::new();
                 self.take_stretches(|positions, places| {
                     let work = (self.campaign, self.canary);
-                    let goes_on = |_: u64| !self.stop.load(Ordering::Relaxed);
-                    let (mut summary, mut next) = (Summary::default(), places.start);
-                    while next < places.end && goes_on(next) {
-                        run_stretch(work, &arena, next..next + 1, &mut summary, self.watch);
-                        next += 1;
+                    let mut summary = Summary::default();
+                    for place in places.take_while(|_| !self.stop.load(Ordering::Relaxed)) {
+                        run_place(work, &arena, place, &mut summary, self.watch);
                         done.fetch_add(1, Ordering::Relaxed);
                     }
                     self.ledger().put(positions.start..positions.start + summary.seeds, summary);
@@ -138,22 +129,20 @@ impl Crew<'_> {
     }
 }
 
-/// Runs the seeds at these places and adds them to the summary.
-pub fn run_stretch(
+/// Runs the seed at a place, with its canary if it has one, and adds them to the summary.
+pub fn run_place(
     (campaign, canary): (&Campaign, Option<&Canary>),
     arena: &Arena,
-    places: Range<u64>,
+    place: u64,
     summary: &mut Summary,
     watch: &dyn Watch,
 ) {
-    for place in places {
-        campaign::run_one(campaign, arena, place, summary, watch);
-        if let Some(canary) = canary.filter(|canary| place.is_multiple_of(canary.every)) {
-            let Campaign { system, swarm, first_seed, .. } = &canary.campaign;
-            let seed = Seed::from(first_seed + place);
-            let report = run_seed(arena, &seed, system, swarm, Keep::Hash);
-            summary.canaries.planted += 1;
-            summary.canaries.caught += u64::from(report.verdict != Verdict::Pass);
-        }
+    campaign::run_one(campaign, arena, place, summary, watch);
+    if let Some(canary) = canary.filter(|canary| place.is_multiple_of(canary.every)) {
+        let Campaign { system, swarm, first_seed, .. } = &canary.campaign;
+        let seed = Seed::from(first_seed + place);
+        let report = run_seed(arena, &seed, system, swarm, Keep::Hash);
+        summary.canaries.planted += 1;
+        summary.canaries.caught += u64::from(report.verdict != Verdict::Pass);
     }
 }

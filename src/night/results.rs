@@ -52,13 +52,12 @@ pub enum ResultLine {
 
 /// The lines of a stretch with these seeds, given what was known before it.
 pub(super) fn lines_of(seeds: &Range<u64>, summary: &Summary, before: &Summary) -> Vec<ResultLine> {
-    let failed = summary.failures.values().map(|group| group.count).sum::<u64>();
     let new = summary.reached.keys().filter(|name| !before.reached.contains_key(*name));
     let mut lines = vec![ResultLine::Stretch {
         first: seeds.start,
         last: seeds.end - 1,
         at_ms: 0,
-        failed: failed + summary.other_failures,
+        failed: summary.failed(),
         requests: summary.requests,
         commits: summary.commits,
         events: summary.events,

@@ -17,23 +17,6 @@ use crate::swarm::{Blow, SwarmOptions};
 use crate::system::SystemUnderTest;
 use crate::world::{Arena, Recording, Task, Upkeep, WorldReport, record_seed};
 
-/// Runs `seed` and returns the plan of its world with the report of the run. `bug` is the name of
-/// the bug that is planted in `system`.
-///
-/// `None` for the plan if the world panicked before it was built.
-#[must_use]
-pub fn plan_of_seed(
-    arena: &Arena,
-    seed: &Seed,
-    system: &Arc<dyn SystemUnderTest>,
-    bug: Option<&str>,
-    swarm: &SwarmOptions,
-    keep: Keep,
-) -> (WorldReport, Option<Plan>) {
-    let (report, origin) = origin_of_seed(arena, seed, system, bug, swarm, keep);
-    (report, origin.map(|origin| origin.plan))
-}
-
 /// Where a plan comes from.
 #[derive(Clone, Debug)]
 pub(crate) struct Origin {
@@ -42,7 +25,11 @@ pub(crate) struct Origin {
     pub(crate) rates: FaultRates,
 }
 
-/// The same as [`plan_of_seed`], with what the plan does not say of its world.
+/// Runs `seed` and returns the plan of its world, and what the plan does not say of it, with the
+/// report of the run. `bug` is the name of the bug that is planted in `system`.
+///
+/// `None` for the origin if the world panicked before it was built.
+#[must_use]
 pub(crate) fn origin_of_seed(
     arena: &Arena,
     seed: &Seed,

@@ -3,14 +3,13 @@
 //! A file that is read is bounded before it is parsed.
 
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::{FORMAT, Flaw, Plan};
-use crate::files::write_whole;
+use crate::files::{read_bounded, write_whole};
 
 /// The largest file that is read, in bytes.
 pub const FILE_BYTES_MAX: u64 = 16 << 20;
@@ -69,12 +68,8 @@ impl Plan {
     /// # Errors
     /// If the file cannot be read or is no plan.
     pub fn read(path: &Path) -> Result<Plan, PlanError> {
-        let mut text = String::new();
-        let read = File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
-        if read as u64 > FILE_BYTES_MAX {
-            return Err(PlanError::TooLarge);
-        }
-        Plan::from_json(&text)
+        let text = read_bounded(path, FILE_BYTES_MAX)?;
+        Plan::from_json(&text.ok_or(PlanError::TooLarge)?)
     }
 
     /// Writes the plan to a file, whole or not at all.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sim::trace::Keep;
 use sim::{Fresh, Seed};
 
-use super::{FILE_BYTES_MAX, Failure, Plan, PlanError, plan_of_seed, replay, run};
+use super::{FILE_BYTES_MAX, Failure, Plan, PlanError, origin_of_seed, replay, run};
 use crate::strategy::Strategy as Search;
 use crate::swarm::SwarmOptions;
 use crate::system::SystemUnderTest;
@@ -34,8 +34,8 @@ fn plans_are_their_seeds<S: Into<Seed>>(
     let swarm = SwarmOptions { strategy, ..SwarmOptions::default() };
     for seed in seeds {
         let seed = seed.into();
-        let (report, plan) = plan_of_seed(&arena, &seed, &system, bug, &swarm, Keep::Hash);
-        let plan = plan.expect("the world was built");
+        let (report, origin) = origin_of_seed(&arena, &seed, &system, bug, &swarm, Keep::Hash);
+        let plan = origin.expect("the world was built").plan;
         let again = Plan::from_json(&plan.to_json()).expect("what is written can be read");
         assert_eq!(again, plan, "seed {seed}");
         let ran = replay(&arena, &again, &system, Keep::Hash).expect("the plan fits");

@@ -7,7 +7,7 @@ use sim::trace::Keep;
 use super::{
     Budget, End, Irreducible, Oracle, Shortened, Size, Suspect, cost, minimize, reduce, shorten,
 };
-use crate::plan::{Failure, Plan, plan_of_seed, replay};
+use crate::plan::{Failure, Plan, origin_of_seed, replay};
 use crate::system::SystemUnderTest;
 use crate::systems::ManifestSystem;
 use crate::world::Arena;
@@ -62,10 +62,11 @@ fn failing(bug: &str, seed: u64) -> (Plan, Suspect) {
     let arena = Arena::new();
     let swarm = Default::default();
     let plan = (seed..seed + 200)
-        .map(|seed| plan_of_seed(&arena, &seed.into(), &system, Some(bug), &swarm, Keep::Hash))
+        .map(|seed| origin_of_seed(&arena, &seed.into(), &system, Some(bug), &swarm, Keep::Hash))
         .find(|(report, _)| Failure::of(&report.verdict).is_some())
-        .and_then(|(_, plan)| plan)
-        .expect("the bug is found");
+        .and_then(|(_, origin)| origin)
+        .expect("the bug is found")
+        .plan;
     (plan, Suspect { system, sound: Some(sound) })
 }
 

@@ -37,14 +37,13 @@ fn write(report: &Report, out: &mut String) -> fmt::Result {
         for group in &report.failures {
             write_failure(group, out)?;
         }
-        let failed: u64 = report.failures.iter().map(|group| group.count).sum();
-        let failed = failed + report.other_failures;
         if report.other_failures > 0 {
             writeln!(out, "{} failures of further groups are only counted", report.other_failures)?;
         }
         writeln!(
             out,
-            "{failed} of {} seeds failed, in {} group{}",
+            "{} of {} seeds failed, in {} group{}",
+            report.failed(),
             report.work.seeds,
             report.failures.len(),
             if report.failures.len() == 1 { "" } else { "s" }

@@ -27,8 +27,7 @@ pub(in crate::cli) fn report(
     let Work { campaign, chosen, .. } = work;
     let summary = &ran.summary();
     let count = |name: &str| summary.reached.get(name).map_or(0, |reached| reached.times);
-    let failed: u64 = summary.failures.values().map(|group| group.count).sum();
-    let whole = summary.seeds.saturating_sub(failed + summary.other_failures);
+    let whole = summary.seeds.saturating_sub(summary.failed());
     let mut failures = failures::tell_all(args, campaign, chosen, summary, workers)?;
     failures.extend(summary.failures.iter().filter_map(|(key, group)| lost(args, key, group)));
     failures.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.story.seed.cmp(&b.story.seed)));

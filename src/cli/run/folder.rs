@@ -78,8 +78,7 @@ impl Folder {
 
     /// Says how far the run is.
     pub(super) fn log_progress(&self, summary: &Summary) {
-        let failed: u64 = summary.failures.values().map(|group| group.count).sum();
-        let groups = summary.failures.len();
+        let (failed, groups) = (summary.failed(), summary.failures.len());
         self.log(&format!("{} seeds, {failed} failed, in {groups} groups", summary.seeds));
     }
 

@@ -83,10 +83,6 @@ fn head(page: &mut Markup) {
     page.close("head");
 }
 
-fn failed(report: &Report) -> u64 {
-    report.failures.iter().map(|group| group.count).sum::<u64>() + report.other_failures
-}
-
 fn banner(night: &NightPage<'_>, page: &mut Markup) {
     let report = night.report;
     let seeds = grouped(report.work.seeds);
@@ -97,7 +93,7 @@ fn banner(night: &NightPage<'_>, page: &mut Markup) {
         (true, true) => page.leaf("strong", &[("class", "pass")], "PASS"),
         (true, false) => page.leaf("strong", &[("class", "open")], "UNFINISHED"),
     }
-    page.leaf("h1", &[], &format!("{} of {seeds} seeds failed", grouped(failed(report))));
+    page.leaf("h1", &[], &format!("{} of {seeds} seeds failed", grouped(report.failed())));
     page.close("div");
     let bug = report.bug.as_deref().map(|bug| format!(", planted bug {bug}")).unwrap_or_default();
     let last = report.last_seed.map_or(String::new(), |last| last.to_string());
