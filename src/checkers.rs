@@ -198,7 +198,7 @@ impl Judge {
         *lease = until_ns.max(*lease);
     }
 
-    /// A root names these objects.
+    /// A root names these objects; they are asked for only while details are kept.
     pub fn published(&mut self, names: impl IntoIterator<Item = String>) {
         if sim::with_trace(sim::trace::Trace::keeps_details) {
             let event = sim::event_count();

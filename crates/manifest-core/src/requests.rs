@@ -25,7 +25,7 @@ use object_store::{
 
 use crate::env::{BoxFuture, Env};
 use crate::error::Error;
-use crate::format::ObjectName;
+use crate::format::{ObjectName, push_hex};
 use crate::format::directory::RetiredKind;
 use crate::options::Options;
 use crate::planted::{Bugs, PlantedBug};
@@ -131,17 +131,18 @@ impl Requests {
             RetiredKind::Segment => &self.segments,
             RetiredKind::Checkpoint => &self.checkpoints,
         };
-        folder.clone().join(name.to_string())
+        below(folder, |path| name.push_to(path))
     }
 
     /// Where the pin of a process is.
     pub(crate) fn pin_path(&self, process: u128) -> Path {
-        self.pins.clone().join(format!("{process:032x}"))
+        below(&self.pins, |path| push_hex(path, &process.to_be_bytes()))
     }
 
     /// Where a probe's scratch object is.
     pub(crate) fn probe_path(&self, uuid: u128) -> Path {
-        self.prefix.clone().join("probe").join(format!("{uuid:032x}"))
+        let folder = self.prefix.clone().join("probe");
+        below(&folder, |path| push_hex(path, &uuid.to_be_bytes()))
     }
 
     /// One PUT.
@@ -273,6 +274,17 @@ impl Requests {
         let wait = (u128::from(self.env.random_u64()) * u128::from(bound)) >> 64;
         self.env.sleep(Duration::from_nanos(wait as u64))
     }
+}
+
+/// The path in a folder whose last part `name` appends: digits and dashes, which need no escaping.
+fn below(folder: &Path, name: impl FnOnce(&mut String)) -> Path {
+    let folder = folder.as_ref();
+    let mut path = String::with_capacity(folder.len() + 50);
+    path.push_str(folder);
+    path.push('/');
+    name(&mut path);
+    // Never escaped a second time, as `Path::from` would do with a prefix that has escapes.
+    Path::parse(&path).unwrap_or_else(|_| Path::from(path))
 }
 
 /// The time limit of one request.

@@ -177,7 +177,7 @@ pub(crate) struct Scheduler {
     pool: Vec<Pending>,
     /// Places of the pool that may happen next; kept for its memory.
     candidates: Vec<u32>,
-    /// By process: when the first thing of it is due; kept for its memory.
+    /// By process: when the first thing of it is due within the window; kept for its memory.
     first_ns: Vec<u64>,
     /// By process: how many events of interest it has ahead.
     expected: Vec<u32>,
@@ -264,24 +264,28 @@ impl Scheduler {
 
     /// Finds what may happen next. `None` if nothing is pending.
     fn find_candidates(&mut self) -> Option<()> {
+        let earliest_ns = self.pool.iter().map(|pending| pending.at_ns).min()?;
+        let horizon_ns = earliest_ns.saturating_add(self.window_ns);
+        self.candidates.clear();
         self.first_ns.fill(u64::MAX);
-        for pending in &self.pool {
+        for (place, pending) in (0..).zip(&self.pool) {
+            if pending.at_ns > horizon_ns {
+                continue;
+            }
             let process = usize::from(pending.footprint.process.0);
             if self.first_ns.len() <= process {
                 self.first_ns.resize(process + 1, u64::MAX);
             }
             self.first_ns[process] = self.first_ns[process].min(pending.at_ns);
+            self.candidates.push(place);
         }
-        let earliest_ns = self.first_ns.iter().copied().min().filter(|&at_ns| at_ns < u64::MAX)?;
-        let horizon_ns = earliest_ns.saturating_add(self.window_ns);
-        self.candidates.clear();
-        for (place, pending) in (0..).zip(&self.pool) {
-            let keeps_its_place = matches!(pending.what, What::Event(Target::Timer { .. }))
-                && pending.at_ns > self.first_ns[usize::from(pending.footprint.process.0)];
-            if pending.at_ns <= horizon_ns && !keeps_its_place {
-                self.candidates.push(place);
-            }
-        }
+        // What is due at its process before a timer is within the window if the timer is.
+        let (pool, first_ns) = (&self.pool, &self.first_ns);
+        self.candidates.retain(|&place| {
+            let pending = &pool[place as usize];
+            let is_timer = matches!(pending.what, What::Event(Target::Timer { .. }));
+            !is_timer || pending.at_ns == first_ns[usize::from(pending.footprint.process.0)]
+        });
         Some(())
     }
 

@@ -255,16 +255,17 @@ impl ChainAuditor {
 
     /// The records of a segment that holds some; they must be those that the root says.
     fn records_of(&self, segment: &SegmentRef, version: u64) -> Result<Option<Bytes>, Broken> {
-        let name = segment.name.path(Folder::Segments);
+        let name = || segment.name.path(Folder::Segments);
         let Some(body) = self.objects.body(Folder::Segments, segment.name) else {
-            let what = format!("root {version} names {name}, which does not exist");
+            let what = format!("root {version} names {}, which does not exist", name());
             return Err(Broken(Rule::ReferencesExist, what));
         };
         if is_merged(body) {
             return Ok(None);
         }
         let wrong = |what: &str| {
-            Err(Broken(Rule::ReferencesExist, format!("root {version} names {name}, but {what}")))
+            let what = format!("root {version} names {}, but {what}", name());
+            Err(Broken(Rule::ReferencesExist, what))
         };
         let records = match segment_records(body) {
             Ok(records) => records,

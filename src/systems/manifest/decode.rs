@@ -205,6 +205,24 @@ impl ObjectName {
         Ok(ObjectName { hv: fields.u64()?, uuid: fields.u128()? })
     }
 
+    /// The object that has this name below the manifest's prefix, if it has the name of one.
+    pub(super) fn parse(path: &str) -> Option<(Folder, Self)> {
+        let (folder, name) = path.split_once('/')?;
+        let folder = match folder {
+            "seg" => Folder::Segments,
+            "ckpt" => Folder::Checkpoints,
+            _ => return None,
+        };
+        let (hv, uuid) = name.split_once('-')?;
+        let is_digit = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        if (hv.len(), uuid.len()) != (16, 32) || !hv.bytes().chain(uuid.bytes()).all(is_digit) {
+            return None;
+        }
+        let hv = u64::from_str_radix(hv, 16).ok()?;
+        let uuid = u128::from_str_radix(uuid, 16).ok()?;
+        Some((folder, ObjectName { hv, uuid }))
+    }
+
     /// The object's name below the manifest's prefix.
     pub(super) fn path(self, folder: Folder) -> String {
         let folder = match folder {

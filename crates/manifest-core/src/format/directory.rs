@@ -5,7 +5,7 @@
 //! are of each; here are the entries, one after another, without padding.
 
 use super::record::RunEnd;
-use super::{Cursor, Damage, expect};
+use super::{Cursor, Damage, expect, push_hex};
 
 /// Bytes of a segment's reference, and of a checkpoint's.
 pub(crate) const SEGMENT_REF_LEN: usize = 76;
@@ -25,9 +25,20 @@ pub(crate) struct ObjectName {
     pub(crate) uuid: u128,
 }
 
+impl ObjectName {
+    /// As it stands in a path, at the end of `path`.
+    pub(crate) fn push_to(self, path: &mut String) {
+        push_hex(path, &self.hv.to_be_bytes());
+        path.push('-');
+        push_hex(path, &self.uuid.to_be_bytes());
+    }
+}
+
 impl std::fmt::Display for ObjectName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:016x}-{:032x}", self.hv, self.uuid)
+        let mut text = String::with_capacity(49);
+        self.push_to(&mut text);
+        f.pad(&text)
     }
 }
 

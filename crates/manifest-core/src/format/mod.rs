@@ -75,6 +75,17 @@ pub(crate) fn expect_hash(wanted: u128, got: u128, expected: &'static str) -> Re
     }
 }
 
+/// Appends bytes as lower-case hexadecimal digits. Names are made for every request, and `{:x}` of
+/// 128 bits costs as much as the rest of it.
+pub(crate) fn push_hex(text: &mut String, bytes: &[u8]) {
+    const DIGITS: [char; 16] =
+        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    for byte in bytes {
+        text.push(DIGITS[usize::from(byte >> 4)]);
+        text.push(DIGITS[usize::from(byte & 15)]);
+    }
+}
+
 /// The name of a segment or checkpoint, from the last part of its path.
 pub(crate) fn parse_name(name: &str) -> Option<ObjectName> {
     let (hv, uuid) = name.split_once('-')?;

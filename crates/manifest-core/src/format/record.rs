@@ -207,6 +207,9 @@ fn view(body: &[u8]) -> Result<(RecordView<'_>, u32), Damage> {
 pub(crate) fn verified(run: &[u8]) -> impl Iterator<Item = RecordView<'_>> {
     let mut rest = run;
     std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
         let (len, ..) = peek(rest).ok()?;
         let (record, _) = view(&rest[..len - 4]).ok()?;
         rest = &rest[len..];

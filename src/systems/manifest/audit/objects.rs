@@ -8,7 +8,7 @@
 //! renewal. Clocks in a world differ by less than the tenth that is left, so no collector that waits
 //! long enough is ever accused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use sim::ProcessId;
@@ -22,10 +22,12 @@ use crate::systems::manifest::decode::{Directory, Folder, ObjectName};
 /// The objects of one world.
 #[derive(Debug, Default)]
 pub(super) struct Objects {
-    /// Bodies of segments and checkpoints that exist, by name below the prefix.
-    bodies: BTreeMap<String, Bytes>,
+    /// Bodies of segments and checkpoints that exist.
+    bodies: BTreeMap<(Folder, ObjectName), Bytes>,
+    /// Objects in their folders that have no name of one: no root can name them.
+    strays: BTreeSet<String>,
     /// Names that went out of use, with the last version of the root that named them.
-    named_until: BTreeMap<String, u64>,
+    named_until: BTreeMap<(Folder, ObjectName), u64>,
     pins: BTreeMap<String, LivePin>,
     /// Pins whose PUT broke off, and when: nobody can read them, and their process tries again.
     torn_pins: BTreeMap<String, u64>,
@@ -69,7 +71,7 @@ impl LivePin {
 
 impl Objects {
     pub(super) fn body(&self, folder: Folder, name: ObjectName) -> Option<&Bytes> {
-        self.bodies.get(&name.path(folder))
+        self.bodies.get(&(folder, name))
     }
 
     /// An object beside the root was written or deleted.
@@ -90,27 +92,29 @@ impl Objects {
         if !name.starts_with("seg/") && !name.starts_with("ckpt/") {
             return Ok(());
         }
-        if let Some(version) = change.after {
-            let before = self.bodies.insert(name.to_owned(), version.body.clone());
-            let changed = before.is_some_and(|before| before != version.body);
-            return match changed
-                && directory.named().any(|(folder, named)| named.path(folder) == name)
-            {
-                false => Ok(()),
-                true => {
-                    let what = format!(
-                        "{name} was written again with other bytes while the root names it"
-                    );
-                    Err(Broken(Rule::ObjectsKept, what))
-                }
+        let Some(key) = ObjectName::parse(name) else {
+            match change.after {
+                Some(_) => self.strays.insert(name.to_owned()),
+                None => self.strays.remove(name),
             };
+            return Ok(());
+        };
+        let is_named = || directory.named().any(|named| named == key);
+        if let Some(version) = change.after {
+            let before = self.bodies.insert(key, version.body.clone());
+            if before.is_some_and(|before| before != version.body) && is_named() {
+                let what =
+                    format!("{name} was written again with other bytes while the root names it");
+                return Err(Broken(Rule::ObjectsKept, what));
+            }
+            return Ok(());
         }
-        self.bodies.remove(name);
-        if directory.named().any(|(folder, named)| named.path(folder) == name) {
+        self.bodies.remove(&key);
+        if is_named() {
             let what = format!("{name} was deleted while the root names it");
             return Err(Broken(Rule::ReferencesExist, what));
         }
-        let Some(last) = self.named_until.get(name) else {
+        let Some(last) = self.named_until.get(&key) else {
             return Ok(());
         };
         if *last >= floor {
@@ -214,12 +218,13 @@ impl Objects {
             if is_in(before, (folder, name)) {
                 continue;
             }
-            let path = name.path(folder);
-            if !self.bodies.contains_key(&path) {
+            if !self.bodies.contains_key(&(folder, name)) {
+                let path = name.path(folder);
                 let what = format!("root {version} names {path}, which does not exist");
                 return Err(Broken(Rule::ReferencesExist, what));
             }
             if name.hv < gate {
+                let path = name.path(folder);
                 let what = format!("root {version} publishes {path}, below the gate {gate}");
                 return Err(Broken(Rule::GateKept, what));
             }
@@ -234,8 +239,9 @@ impl Objects {
             }
         }
         for retired in &before.retired {
-            let path = retired.name.path(retired.folder);
-            if !after.retired.contains(retired) && self.bodies.contains_key(&path) {
+            let exists = self.bodies.contains_key(&(retired.folder, retired.name));
+            if !after.retired.contains(retired) && exists {
+                let path = retired.name.path(retired.folder);
                 let what = format!("root {version} forgets that {path} is retired, and it exists");
                 return Err(Broken(Rule::RetiredKept, what));
             }
@@ -247,18 +253,17 @@ impl Objects {
     pub(super) fn renamed(&mut self, before: &Directory, after: &Directory, last: u64) {
         for (folder, name) in before.named() {
             if !after.named().any(|named| named == (folder, name)) {
-                self.named_until.insert(name.path(folder), last);
+                self.named_until.insert((folder, name), last);
             }
         }
     }
 
     /// Everything has been tidied up.
     pub(super) fn check_garbage(&self, directory: &Directory) -> Result<(), Broken> {
-        let left = self
-            .bodies
-            .keys()
-            .find(|path| !directory.named().any(|(folder, name)| name.path(folder) == **path));
-        let left = left.or_else(|| self.pins.keys().next());
+        let mut left = self.bodies.keys().filter(|key| !directory.named().any(|it| it == **key));
+        let left = left.next().map(|(folder, name)| name.path(*folder));
+        let left = left.or_else(|| self.strays.first().cloned());
+        let left = left.or_else(|| self.pins.keys().next().cloned());
         match left {
             None => Ok(()),
             Some(path) => {
