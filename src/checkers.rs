@@ -29,7 +29,7 @@ use sim::ProcessId;
 
 pub use budget::{Budget, RequestKind};
 pub use finding::Finding;
-pub use history::{Ending, Failure};
+pub use history::{Ending, Failure, Said};
 pub use model::Model;
 pub use rule::{Class, Rule};
 
@@ -70,6 +70,8 @@ struct Op {
     snapshot: Option<u64>,
     /// The commit that holds its writes, and the event at which that took effect.
     committed: Option<(u64, u64)>,
+    /// The event at which somebody was told that it has no effect and never will.
+    denied: Option<u64>,
     state: OpState,
 }
 

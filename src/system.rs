@@ -17,6 +17,7 @@
 //! auditor should share no code with the system: it is the second opinion.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,7 +30,7 @@ use sim::{Draw, ProcessId};
 use sim_storage::BodyDamage;
 use sim_storage::model::Applied;
 
-use crate::checkers::{Class, Ending, Judge, RequestKind};
+use crate::checkers::{Class, Ending, Judge, RequestKind, Said};
 use crate::meter::Account;
 use crate::workload::{KeyId, KeyRange, OpId, OpKind, Operation, ValueId};
 
@@ -216,27 +217,29 @@ pub struct OpenContext {
 }
 
 /// Bytes that a process leaves for others to find: what an application would send around outside
-/// of the store.
+/// of the store. Things of one kind lie together.
 #[derive(Clone, Debug, Default)]
-pub struct Shelf(Rc<RefCell<Vec<Bytes>>>);
+pub struct Shelf(Rc<RefCell<BTreeMap<&'static str, Vec<Bytes>>>>);
 
-/// How many things a shelf holds. The oldest falls off.
+/// How many things of a kind a shelf holds. The oldest falls off.
 const SHELF_PLACES: usize = 8;
 
 impl Shelf {
-    /// Leaves something.
-    pub fn leave(&self, thing: Bytes) {
+    /// Leaves something of this kind.
+    pub fn leave(&self, kind: &'static str, thing: Bytes) {
         let mut things = self.0.borrow_mut();
+        let things = things.entry(kind).or_default();
         if things.len() == SHELF_PLACES {
             things.remove(0);
         }
         things.push(thing);
     }
 
-    /// One of the things that lie there, `choice` modulo their number.
+    /// One of the things of this kind that lie there, `choice` modulo their number.
     #[must_use]
-    pub fn find(&self, choice: usize) -> Option<Bytes> {
+    pub fn find(&self, kind: &'static str, choice: usize) -> Option<Bytes> {
         let things = self.0.borrow();
+        let things = things.get(kind)?;
         let place = choice.checked_rem(things.len())?;
         things.get(place).cloned()
     }
@@ -358,6 +361,11 @@ impl Recorder {
     #[must_use]
     pub fn value(&self, write: usize) -> Vec<u8> {
         crate::workload::encode_value(ValueId::new(self.op, write), self.filling)
+    }
+
+    /// Its client asked what became of operation `of`, of whomever, and was told.
+    pub fn told(&self, of: OpId, said: Said) {
+        self.judge.lock().told(sim::current_process(), of, said);
     }
 
     /// The operation makes one more strong read, for which it may send requests.

@@ -29,6 +29,15 @@ pub enum Ending {
     Unknown,
 }
 
+/// What somebody is told who asks later what became of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// It is the commit with this number.
+    Committed(u64),
+    /// It has no effect, and never will.
+    NeverCommitted,
+}
+
 /// Why an operation failed for certain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
@@ -88,6 +97,7 @@ impl Judge {
             session_floor: state.floor,
             snapshot: None,
             committed: None,
+            denied: None,
             state: OpState::Running,
         });
         id
@@ -141,6 +151,13 @@ impl Judge {
         if op.state == OpState::Failed {
             let what = format!("{} was reported as failed and is commit {seq}", describe(op));
             return self.broken(Rule::FailedAbsent, process, what, &[invoked, event]);
+        }
+        if let Some(denied) = op.denied {
+            let what = format!(
+                "somebody was told that {} would never be committed, and it is commit {seq}",
+                describe(op)
+            );
+            return self.broken(Rule::FailedAbsent, process, what, &[invoked, denied, event]);
         }
         if op.floor >= seq {
             let what = format!(
@@ -251,6 +268,46 @@ impl Judge {
         }
         self.record.respond(id, ending);
         self.now_past(id, ending);
+    }
+
+    /// A client of `process` asked what became of operation `id`, of whomever, and was told.
+    pub fn told(&mut self, process: ProcessId, id: OpId, said: Said) {
+        if self.is_off() {
+            return;
+        }
+        let number = u64::from(id.0);
+        let seq = if let Said::Committed(seq) = said { seq } else { 0 };
+        let event = emit_with(process, Kind::Told, 0, number, seq, || match said {
+            Said::Committed(seq) => format!("is told that operation {number} is commit {seq}"),
+            Said::NeverCommitted => format!("is told that operation {number} has no effect"),
+        });
+        self.counts.history += 1;
+        let op = &mut self.ops[id.0 as usize];
+        let invoked = op.invoked_event;
+        match (said, op.committed) {
+            (Said::Committed(seq), Some((actual, _))) if seq == actual => {
+                // Whoever asks may build on the answer.
+                self.floor = self.floor.max(seq);
+            }
+            (Said::NeverCommitted, None) => op.denied = Some(event),
+            (Said::Committed(seq), committed) => {
+                let truth = match committed {
+                    Some((actual, _)) => format!("it is commit {actual}"),
+                    None => String::from("it is none"),
+                };
+                let what =
+                    format!("somebody was told that {} is commit {seq}, but {truth}", describe(op));
+                self.broken(Rule::AcknowledgedPresent, process, what, &[invoked, event]);
+            }
+            (Said::NeverCommitted, Some((actual, committed))) => {
+                let what = format!(
+                    "somebody was told that {} has no effect, and it is commit {actual}",
+                    describe(op)
+                );
+                let evidence = [invoked, committed, event];
+                self.broken(Rule::FailedAbsent, process, what, &evidence);
+            }
+        }
     }
 
     fn acknowledged(&mut self, id: OpId, commit: Option<u64>, event: u64) {

@@ -157,6 +157,7 @@ fn chosen_lines(trace: &[Row], evidence: &[u64], broken: u64) -> Vec<Line> {
                 | Kind::Restart
                 | Kind::Stall
                 | Kind::Unknown
+                | Kind::Told
                 | Kind::Fail
                 | Kind::Conflict
                 | Kind::Commit

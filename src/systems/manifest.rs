@@ -13,6 +13,7 @@ mod bugs;
 mod decode;
 mod duties;
 mod held;
+mod inquiry;
 mod session;
 
 use std::sync::Arc;
@@ -78,7 +79,10 @@ impl ManifestSystem {
             key_limit_bytes: 64,
             value_limit_bytes: 4096,
             inline_limit_bytes: if more(2, 100) < 15 { 150 } else { 32 * 1024 },
-            dedup_window: if more(3, 100) < 10 { 20 } else { 100_000 },
+            dedup_window: match more(3, 100) {
+                rare @ 0..16 => 2 << (rare / 4),
+                _ => 100_000,
+            },
             checkpoint_block_bytes: 64 << more(4, 6),
             fold_step: 1 + more(5, 6) as usize,
             merge_limit_bytes: 2048 << more(6, 6),

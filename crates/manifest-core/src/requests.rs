@@ -25,8 +25,8 @@ use object_store::{
 
 use crate::env::{BoxFuture, Env};
 use crate::error::Error;
-use crate::format::{ObjectName, push_hex};
 use crate::format::directory::RetiredKind;
+use crate::format::{ObjectName, push_hex};
 use crate::options::Options;
 use crate::planted::{Bugs, PlantedBug};
 

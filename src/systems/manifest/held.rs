@@ -30,8 +30,11 @@ pub(super) struct Held {
 /// Snapshots in memory that a process keeps at most.
 const REMEMBERED: usize = 4;
 
+/// Where saved snapshots lie on the shelf.
+const SNAPSHOTS: &str = "snapshots";
+
 /// Bits that follow from the variant of an operation.
-fn habit(variant: u16, place: u32) -> u32 {
+pub(super) fn habit(variant: u16, place: u32) -> u32 {
     u32::from(variant).wrapping_mul(0x9e37_79b1).rotate_left(7 * place + 5) >> 24
 }
 
@@ -45,7 +48,7 @@ impl Held {
     /// Leaves the newest snapshot for others, now and then.
     pub(super) fn maybe_leave(&self, variant: u16) {
         if habit(variant, 0) < 80 {
-            self.shelf.leave(self.manifest.save().into_bytes());
+            self.shelf.leave(SNAPSHOTS, self.manifest.save().into_bytes());
         }
     }
 
@@ -93,13 +96,14 @@ impl Held {
         if habit(variant, 2) < 170 && !self.kept.borrow().is_empty() {
             return Ok(self.kept.borrow_mut().remove(0));
         }
-        let found = self.shelf.find(habit(variant, 3) as usize).filter(|_| habit(variant, 2) < 110);
+        let found = self.shelf.find(SNAPSHOTS, habit(variant, 3) as usize);
+        let found = found.filter(|_| habit(variant, 2) < 110);
         match found {
             Some(bytes) => self.manifest.reopen(&SavedSnapshot::from_bytes(bytes)).await,
             None => {
                 let session = self.manifest.session().await?;
                 if habit(variant, 0) < 80 {
-                    self.shelf.leave(session.save().into_bytes());
+                    self.shelf.leave(SNAPSHOTS, session.save().into_bytes());
                 }
                 Ok(session)
             }

@@ -16,9 +16,9 @@ use sim::{ProcessId, Site};
 
 use super::duties::Duties;
 use super::held::Held;
-use super::{Habits, PREFIX};
+use super::{Habits, PREFIX, inquiry};
 use crate::checkers::{Ending, Failure};
-use crate::system::{Executing, OpenContext, OpenError, Recorder, Serving, Session};
+use crate::system::{Executing, OpenContext, OpenError, Recorder, Serving, Session, Shelf};
 use crate::workload::{Freshness, KeyId, KeyRange, OpId, Operation, ReadTarget, Write};
 
 /// The role under which some worlds write.
@@ -59,7 +59,8 @@ pub(super) async fn open(
     let opened = Manifest::open_or_create(context.store, Path::from(PREFIX), env, options).await;
     match opened {
         Ok(manifest) => Ok(Rc::new(ManifestSession {
-            held: Held::new(manifest.clone(), context.shelf, pin_ttl),
+            held: Held::new(manifest.clone(), context.shelf.clone(), pin_ttl),
+            shelf: context.shelf,
             duties: Duties::new(manifest.clone(), pin_ttl),
             manifest,
             habits,
@@ -75,6 +76,7 @@ struct ManifestSession {
     manifest: Manifest,
     habits: Habits,
     held: Held,
+    shelf: Shelf,
     duties: Duties,
     /// The role that it writes under, as long as it thinks that it has it.
     leader: RefCell<Option<Role>>,
@@ -114,6 +116,7 @@ impl Session for ManifestSession {
 
 impl ManifestSession {
     async fn run(&self, operation: &Operation, seen: &Recorder) -> Result<Ending, Error> {
+        inquiry::maybe_ask(&self.manifest, &self.shelf, operation.variant, seen).await?;
         if operation.freshness == Freshness::Held {
             self.held.read(operation, seen).await?;
             return Ok(Ending::Ok { commit: None });
@@ -157,7 +160,9 @@ impl ManifestSession {
         if let Some(role) = &role {
             transaction.under(role);
         }
-        let commit = transaction.commit().await?;
+        let pending = transaction.submit()?;
+        inquiry::maybe_leave(&self.shelf, operation.variant, operation.id, pending.id());
+        let commit = pending.await?;
         Ok(Ending::Ok { commit: Some(commit.seq) })
     }
 

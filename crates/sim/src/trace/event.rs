@@ -57,11 +57,14 @@ pub enum Kind {
     Panic,
     /// A line of the system's own log.
     Log,
+    /// Somebody asked what became of an operation, and was told - operation number, commit number
+    /// (0: it has no effect and never will).
+    Told,
 }
 
 impl Kind {
     /// Every kind, in the order of declaration.
-    pub const ALL: [Kind; 24] = [
+    pub const ALL: [Kind; 25] = [
         Kind::Invoke,
         Kind::Ok,
         Kind::Fail,
@@ -86,6 +89,7 @@ impl Kind {
         Kind::RuleBroken,
         Kind::Panic,
         Kind::Log,
+        Kind::Told,
     ];
 
     /// The name as it stands in exports.
@@ -116,6 +120,7 @@ impl Kind {
             Kind::RuleBroken => "rule-broken",
             Kind::Panic => "panic",
             Kind::Log => "log",
+            Kind::Told => "told",
         }
     }
 }

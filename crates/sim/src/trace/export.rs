@@ -43,6 +43,7 @@ impl Filter {
                 | Kind::Read
                 | Kind::Scan
                 | Kind::ReadModifyWrite
+                | Kind::Told
                 | Kind::Commit
                 | Kind::Restart
                 | Kind::Phase

@@ -142,8 +142,10 @@ impl Objects {
         floor: u64,
     ) -> Result<(), Broken> {
         let Ok(pin) = Pin::decode(body) else {
-            self.pins.remove(name);
-            self.torn_pins.insert(name.to_owned(), change.origin.at);
+            // A renewal that nobody can read: its reader still counts on the one before.
+            if !self.pins.contains_key(name) {
+                self.torn_pins.insert(name.to_owned(), change.origin.at);
+            }
             return Ok(());
         };
         let at_ns = change.origin.at;
