@@ -214,17 +214,6 @@ impl Ledger {
         is_sound
     }
 
-    /// A guided search is taken past a generation that the journal has. `false`: it is not the next.
-    fn search_again(&mut self, positions: &Range<u64>) -> bool {
-        let Some(search) = &mut self.search else { return true };
-        let from = self.done.end();
-        if *positions != (from..self.layout.end_of_stretch(from)) {
-            return false;
-        }
-        search.begin(&self.summary.corpus, positions.end - from);
-        search.end() == *positions
-    }
-
     /// Nothing new is begun any more. A generation that was begun is given out to its end: half of
     /// one is nothing from which a search could go on.
     pub fn end(&mut self) {
@@ -251,19 +240,6 @@ impl Ledger {
         let seed = |place| Seed::from(self.job.first_seed + place);
         let seeds = places.clone().map(seed).collect();
         Next::Run(Task { positions, place: places.start, seeds })
-    }
-
-    fn take_of_generation(&mut self) -> Next {
-        let Some(search) = &mut self.search else { return Next::Nothing };
-        if search.is_between() {
-            let left = self.layout.seeds_of_block() - self.done.end();
-            if self.is_ending || left == 0 {
-                return Next::Nothing;
-            }
-            search.begin(&self.summary.corpus, left);
-        }
-        let Some((positions, seeds)) = search.take() else { return Next::Wait };
-        Next::Run(Task { place: self.layout.place(positions.start), positions, seeds })
     }
 
     /// These positions are done, within one stretch, and came to this.

@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use sim::Seed;
 
+use super::{Ledger, Next, Task};
 use crate::campaign::Summary;
 use crate::guided::{Corpus, Guide};
 
@@ -84,5 +85,32 @@ impl Search {
         self.worlds.clear();
         (self.from, self.next_seed) = (positions.end, self.guide.next_seed());
         positions
+    }
+}
+
+impl Ledger {
+    /// A guided search is taken past a generation that the journal has. `false`: it is not the next.
+    pub(super) fn search_again(&mut self, positions: &Range<u64>) -> bool {
+        let Some(search) = &mut self.search else { return true };
+        let from = self.done.end();
+        if *positions != (from..self.layout.end_of_stretch(from)) {
+            return false;
+        }
+        search.begin(&self.summary.corpus, positions.end - from);
+        search.end() == *positions
+    }
+
+    /// The next worlds of a guided search.
+    pub(super) fn take_of_generation(&mut self) -> Next {
+        let Some(search) = &mut self.search else { return Next::Nothing };
+        if search.is_between() {
+            let left = self.layout.seeds_of_block() - self.done.end();
+            if self.is_ending || left == 0 {
+                return Next::Nothing;
+            }
+            search.begin(&self.summary.corpus, left);
+        }
+        let Some((positions, seeds)) = search.take() else { return Next::Wait };
+        Next::Run(Task { place: self.layout.place(positions.start), positions, seeds })
     }
 }

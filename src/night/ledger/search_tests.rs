@@ -150,6 +150,22 @@ fn a_generation_in_checkpoint_and_journal_is_learned_from_once() {
     }
 }
 
+/// Lines are whole and of this run, but what came before them is not there.
+#[test]
+fn a_generation_is_not_learned_from_before_those_that_it_was_chosen_from() {
+    let night = Night::new();
+    let mut seen = BTreeMap::new();
+    let mut ledger = night.open().expect("a new one");
+    work(&mut ledger, 80, &mut seen);
+    drop(ledger);
+    let [checkpoint, journal, results] = night.files();
+    let second = journal.iter().position(|&byte| byte == b'\n').expect("two lines") + 1;
+    assert!(second < journal.len());
+    night.put_back([checkpoint, journal[second..].to_vec(), results]);
+    assert_eq!(night.open().expect("it goes on").summary().seeds, 0);
+    assert!(finish(&night, seen) == undisturbed());
+}
+
 #[test]
 fn who_says_stop_gets_whole_generations() {
     let night = Night::new();
