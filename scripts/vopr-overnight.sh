@@ -10,6 +10,11 @@
 #   VOPR_OPTS        further flags
 #   VOPR             the program (default: it is built)
 set -eu
+# Where somebody stands is where a directory of theirs is.
+case ${VOPR_OUTPUT_DIR:-} in
+'' | /*) ;;
+*) VOPR_OUTPUT_DIR=$PWD/$VOPR_OUTPUT_DIR ;;
+esac
 cd "$(dirname "$0")/.."
 
 iterations=${VOPR_ITERATIONS:-8h}

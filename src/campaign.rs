@@ -1,13 +1,14 @@
 //! A campaign: many seeds, several workers, one summary.
 //!
-//! Every worker runs whole worlds and keeps a summary of its own; summaries are merged at the end.
-//! Merging is commutative and associative and keeps the smallest seeds of each group of failures,
-//! so the result is the same for any number of workers.
+//! Every worker runs whole worlds, some at a time, and sums them up; summaries are merged. Merging
+//! is commutative and associative and keeps the smallest seeds of each group of failures, so the
+//! result is the same for any number of workers. Who gives out worlds, and keeps what they came to,
+//! is [`night`](crate::night).
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use sim::Seed;
@@ -15,12 +16,11 @@ use sim::trace::Keep;
 
 use crate::checkers::{CheckCounts, Class, Rule};
 use crate::distinct::Distinct;
-use crate::guided::{self, Corpus};
-use crate::panics;
+use crate::guided::Corpus;
+use crate::night::{Block, Crew, Hands, Job, Ledger};
 use crate::strategy::Strategy;
 use crate::swarm::SwarmOptions;
 use crate::system::SystemUnderTest;
-use crate::workers;
 use crate::world::{Arena, Verdict, WorldReport, run_seed};
 
 /// Seeds of a group of failures that are kept; the others are only counted.
@@ -31,9 +31,6 @@ pub const KEPT_GROUPS: usize = 64;
 
 /// Letters of a panic's message that tell its group from others.
 const MESSAGE_LETTERS: usize = 400;
-
-/// Seeds that a worker takes at once.
-const CHUNK: u64 = 16;
 
 /// What a campaign runs.
 #[derive(Clone, Debug)]
@@ -59,7 +56,7 @@ pub enum Seeding {
     #[default]
     InTurn,
     /// Half of them in turn, half continued from where something rare happened: see
-    /// [`guided`].
+    /// [`guided`](crate::guided).
     Guided,
 }
 
@@ -184,6 +181,9 @@ pub struct Summary {
     pub fingerprint: u64,
     /// The bug that was planted now and then, to see it found.
     pub canaries: Canaries,
+    /// What a guided search learned; nothing of any other one.
+    #[serde(default, skip_serializing_if = "Corpus::is_empty")]
+    pub corpus: Corpus,
 }
 
 /// Worlds with a planted bug that were run beside the others. Nothing else counts them.
@@ -319,7 +319,8 @@ impl Summary {
         }
     }
 
-    /// The summary of both.
+    /// The summary of both. The order does not matter but to a corpus, whose parts follow each other
+    /// in the order of their worlds.
     #[must_use]
     pub fn merge(mut self, other: Summary) -> Summary {
         self.seeds += other.seeds;
@@ -343,6 +344,7 @@ impl Summary {
         self.fingerprint = self.fingerprint.wrapping_add(other.fingerprint);
         self.canaries.planted += other.canaries.planted;
         self.canaries.caught += other.canaries.caught;
+        self.corpus.merge(other.corpus);
         self.other_failures += other.other_failures;
         for (key, more) in other.failures {
             self.join(key, more);
@@ -371,11 +373,6 @@ pub trait Watch: Sync {
         Keep::Hash
     }
 
-    /// Whether the campaign should end before its last seed. Asked by a guided one.
-    fn wants_the_end(&self) -> bool {
-        false
-    }
-
     /// Called again and again on the thread that runs the campaign while workers work, until
     /// `done` equals the number of seeds. It should wait a little.
     fn progress(&self, done: u64) {
@@ -390,48 +387,37 @@ pub struct Unwatched;
 
 impl Watch for Unwatched {}
 
-/// Runs a campaign with so many workers (at least one). A guided one begins without a corpus.
+/// Runs a campaign that nobody keeps, with so many workers (at least one).
 ///
 /// # Panics
 /// If a worker thread dies; panics of the system under test are caught and are findings.
 pub fn run(campaign: &Campaign, workers: usize, watch: &dyn Watch) -> Summary {
-    if campaign.seeding == Seeding::Guided {
-        return guided::run(campaign, workers, watch, Corpus::default()).0;
-    }
-    panics::install();
-    let (next, done) = (AtomicU64::new(0), AtomicU64::new(0));
-    let work = || work(campaign, &next, &done, watch);
-    let summaries =
-        workers::watched(workers, work, || watch.progress(done.load(Ordering::Relaxed)));
-    summaries.into_iter().fold(Summary::default(), Summary::merge)
+    let job = Job::unkept(campaign);
+    let ledger = Mutex::new(Ledger::in_memory(job, Block::WHOLE, Corpus::default()));
+    let (hands, stop) = (Hands::Threads, AtomicBool::new(false));
+    Crew { campaign, canary: None, hands: &hands, ledger: &ledger, stop: &stop, watch }
+        .run(workers);
+    let ledger = ledger.into_inner().unwrap_or_else(PoisonError::into_inner);
+    ledger.into_summary()
 }
 
-fn work(campaign: &Campaign, next: &AtomicU64, done: &AtomicU64, watch: &dyn Watch) -> Summary {
-    let arena = Arena::new();
-    let mut summary = Summary::default();
-    loop {
-        let from = next.fetch_add(CHUNK, Ordering::Relaxed);
-        if from >= campaign.iterations {
-            return summary;
-        }
-        for index in from..(from + CHUNK).min(campaign.iterations) {
-            run_one(campaign, &arena, index, &mut summary, watch);
-            done.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-}
-
-/// Runs the seed at a place of the campaign and adds it to the summary.
+/// Runs a world of the campaign and adds it to the summary.
 pub(crate) fn run_one(
     campaign: &Campaign,
     arena: &Arena,
-    index: u64,
+    seed: &Seed,
     summary: &mut Summary,
     watch: &dyn Watch,
 ) {
-    let seed = Seed::from(campaign.first_seed + index);
-    let (report, repeat) = run_once(campaign, arena, &seed, watch.keep());
+    let keep = match (campaign.seeding, watch.keep()) {
+        (Seeding::Guided, Keep::Hash) => Keep::Pairs,
+        (_, keep) => keep,
+    };
+    let (report, repeat) = run_once(campaign, arena, seed, keep);
     summary.add(&report, repeat);
+    if campaign.seeding == Seeding::Guided {
+        summary.corpus.learn(&report.seed, report.events, &report.pairs);
+    }
     watch.finished(&report);
 }
 
@@ -445,12 +431,7 @@ pub(crate) enum Repeat {
 }
 
 /// Runs a seed of a campaign, and if the campaign says so a second time.
-pub(crate) fn run_once(
-    campaign: &Campaign,
-    arena: &Arena,
-    seed: &Seed,
-    keep: Keep,
-) -> (WorldReport, Repeat) {
+fn run_once(campaign: &Campaign, arena: &Arena, seed: &Seed, keep: Keep) -> (WorldReport, Repeat) {
     let run = |keep| run_seed(arena, seed, &campaign.system, &campaign.swarm, keep);
     let report = run(keep);
     let same = campaign.determinism == Determinism::Assumed

@@ -16,27 +16,24 @@
 //! # Same campaign, same worlds
 //! What a world is depends on the corpus, and the corpus on the worlds before. So worlds come in
 //! **generations**: those of one are chosen from the corpus as it was before the generation, run by
-//! any number of workers, and learned from in their order. Every world has a name of its own (a
-//! [`Seed`] with turns), under which it is run again without any corpus.
+//! any number of workers in any order, and learned from in the order of their places. So a search
+//! may stop and go on after every generation: all that it needs is the corpus and where its [`Guide`]
+//! is. Every world has a name of its own (a [`Seed`] with turns), under which it is run again
+//! without any corpus.
 
 mod corpus;
 mod file;
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use sim::trace::Keep;
 use sim::{Fresh, ProcessId, Seed, Site, Source};
-
-use crate::campaign::{Campaign, Summary, Watch, run_once};
-use crate::panics;
-use crate::workers;
-use crate::world::WorldReport;
 
 pub use corpus::Corpus;
 pub use file::CorpusError;
 
 /// Worlds of a generation. Small ones learn sooner; large ones keep more workers busy.
-const GENERATION: u64 = 64;
+pub const GENERATION: u64 = 64;
+
+/// The most worlds of a search: fifty days at a thousand a second.
+pub const WORLDS_MAX: u64 = u32::MAX as u64;
 
 /// The options of a world are drawn before its first event.
 const OPTIONS_DRAWN: u64 = 1;
@@ -44,7 +41,6 @@ const OPTIONS_DRAWN: u64 = 1;
 /// Chooses the worlds of a guided campaign.
 #[derive(Debug)]
 pub struct Guide {
-    corpus: Corpus,
     choices: Source,
     /// The next new seed.
     next: u64,
@@ -53,22 +49,39 @@ pub struct Guide {
 }
 
 impl Guide {
-    /// A campaign that begins at this seed and knows what the corpus knows.
+    /// A campaign that begins at this seed.
     #[must_use]
-    pub fn new(first_seed: u64, corpus: Corpus) -> Guide {
-        Guide { corpus, choices: Source::new(first_seed), next: first_seed, chosen: 0 }
+    pub fn new(first_seed: u64) -> Guide {
+        Guide { choices: Source::new(first_seed), next: first_seed, chosen: 0 }
     }
 
-    /// The worlds of the next generation, of which there are at most `most`.
-    pub fn generation(&mut self, most: u64) -> Vec<Seed> {
-        (0..GENERATION.min(most)).map(|place| self.choose(place)).collect()
+    /// The guide of a campaign that began at this seed, as it was when it had chosen so many worlds
+    /// and its next new seed was `next`.
+    #[must_use]
+    pub fn after(first_seed: u64, chosen: u64, next: u64) -> Guide {
+        let mut choices = Source::new(first_seed);
+        for _ in 0..chosen {
+            draw(&mut choices);
+        }
+        Guide { choices, next, chosen }
     }
 
-    fn choose(&mut self, place: u64) -> Seed {
+    /// The next new seed.
+    #[must_use]
+    pub fn next_seed(&self) -> u64 {
+        self.next
+    }
+
+    /// The worlds of the next generation, of which there are at most `most`, from what is known.
+    pub fn generation(&mut self, corpus: &Corpus, most: u64) -> Vec<Seed> {
+        (0..GENERATION.min(most)).map(|place| self.choose(corpus, place)).collect()
+    }
+
+    fn choose(&mut self, corpus: &Corpus, place: u64) -> Seed {
         self.chosen += 1;
-        let draw = self.choices.draw(ProcessId::WORLD, Site::STRATEGY, 0);
+        let die = draw(&mut self.choices);
         if place % 2 == 1
-            && let Some(shown) = self.corpus.choose(draw.word_u64(0))
+            && let Some(shown) = corpus.choose(die)
         {
             let from_event = if place % 4 == 1 { OPTIONS_DRAWN } else { shown.event + 1 };
             // The number of the world is as good as any other and short.
@@ -79,66 +92,29 @@ impl Guide {
         self.next = self.next.wrapping_add(1);
         seed
     }
-
-    /// A world of the last generation was run; they are told of in their order.
-    pub fn learn(&mut self, report: &WorldReport) {
-        self.corpus.learn(&report.seed, report.events, &report.pairs);
-    }
-
-    /// What is known now.
-    #[must_use]
-    pub fn into_corpus(self) -> Corpus {
-        self.corpus
-    }
 }
 
-/// Runs a guided campaign with so many workers (at least one), from what `corpus` knows, and returns
-/// with the summary what is known in the end.
-///
-/// # Panics
-/// If a worker thread dies; panics of the system under test are caught and are findings.
-pub fn run(
-    campaign: &Campaign,
-    workers: usize,
-    watch: &dyn Watch,
-    corpus: Corpus,
-) -> (Summary, Corpus) {
-    panics::install();
-    let done = AtomicU64::new(0);
-    let search = || {
-        let mut guide = Guide::new(campaign.first_seed, corpus);
-        let mut summary = Summary::default();
-        while summary.seeds < campaign.iterations && !watch.wants_the_end() {
-            let seeds = guide.generation(campaign.iterations - summary.seeds);
-            let keep = match watch.keep() {
-                Keep::Hash => Keep::Pairs,
-                more => more,
-            };
-            let over = |_| {
-                done.fetch_add(1, Ordering::Relaxed);
-            };
-            let ran = workers::map(
-                &seeds,
-                workers,
-                |arena, seed| run_once(campaign, arena, seed, keep),
-                over,
-            );
-            for (report, repeat) in ran {
-                guide.learn(&report);
-                summary.add(&report, repeat);
-                watch.finished(&report);
-            }
+/// One number for each world, whether it needs one or not.
+fn draw(choices: &mut Source) -> u64 {
+    choices.draw(ProcessId::WORLD, Site::STRATEGY, 0).word_u64(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guide_goes_on_from_where_another_one_was() {
+        let mut corpus = Corpus::default();
+        let mut guide = Guide::new(42);
+        for round in 0..4 {
+            let mut other = Guide::after(42, GENERATION * round, guide.next_seed());
+            let worlds = guide.generation(&corpus, GENERATION);
+            assert_eq!(other.generation(&corpus, GENERATION), worlds, "generation {round}");
+            (100..)
+                .zip(&worlds)
+                .for_each(|(length, seed)| corpus.learn(seed, length, &[(length, 9)]));
         }
-        (summary, guide.into_corpus())
-    };
-    std::thread::scope(|scope| {
-        let search = scope.spawn(search);
-        while !search.is_finished() {
-            watch.progress(done.load(Ordering::Relaxed));
-        }
-        match search.join() {
-            Ok(result) => result,
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
-    })
+        assert_eq!(guide.next_seed(), 42 + 64 + 3 * 32);
+    }
 }

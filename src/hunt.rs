@@ -102,11 +102,11 @@ impl Hunt {
     }
 
     fn guided(&self, run: impl Fn(&Seed, Keep) -> WorldReport) -> Option<(u64, Seed)> {
-        let mut guide = Guide::new(self.first_seed, Corpus::default());
+        let (mut guide, mut corpus) = (Guide::new(self.first_seed), Corpus::default());
         let mut seeds = 0;
         while seeds < self.limit {
             let mut reports = Vec::new();
-            for seed in guide.generation(self.limit - seeds) {
+            for seed in guide.generation(&corpus, self.limit - seeds) {
                 seeds += 1;
                 let report = run(&seed, Keep::Pairs);
                 if report.verdict != Verdict::Pass {
@@ -114,7 +114,8 @@ impl Hunt {
                 }
                 reports.push(report);
             }
-            reports.iter().for_each(|report| guide.learn(report));
+            let learn = |it: &WorldReport| corpus.learn(&it.seed, it.events, &it.pairs);
+            reports.iter().for_each(learn);
         }
         None
     }

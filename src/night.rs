@@ -15,9 +15,11 @@
 //!
 //! The unit of all bookkeeping is the **stretch**, some hundred consecutive seeds: its summary is a
 //! function of its seeds alone, summaries add up in any order, and each stretch is counted once. So
-//! whatever is killed, continued, spread and joined, the summary is that of one undisturbed run. A
-//! search that carries something from seed to seed keeps this as long as what it carries is part of
-//! the summary of a stretch, and stretches do not depend on each other.
+//! whatever is killed, continued, spread and joined, the summary is that of one undisturbed run.
+//!
+//! A guided search carries what it learned from world to world. Its stretches are its generations:
+//! the corpus is part of their summaries, and each is begun when those before it are done. So it can
+//! be kept and continued like any other campaign, but not cut into blocks.
 
 mod checkpoint;
 mod crew;
@@ -32,11 +34,11 @@ mod results;
 mod spans;
 
 pub use checkpoint::{Checkpoint, FILE_BYTES_MAX, FORMAT, Part, checkpoint_in};
-pub use crew::{Canary, Crew, Hands, run_place};
+pub use crew::{Canary, Crew, Hands, run_world};
 pub use error::NightError;
-pub use job::{CanaryJob, Differences, Job, build_of_this_program};
+pub use job::{CanaryJob, Differences, GuidedJob, Job, build_of_this_program};
 pub use layout::{Block, BlockError, Extent, Layout, STRETCH_MAX};
-pub use ledger::{Ledger, Place};
+pub use ledger::{Ledger, Next, Place, Task};
 pub use merge::join;
 pub use processes::{Order, Reply, Workshop};
 pub use results::ResultLine;

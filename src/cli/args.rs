@@ -263,7 +263,8 @@ pub struct RunArgs {
     #[arg(long)]
     pub check_determinism: bool,
     /// With --strategy guided: begin with what this file remembers of earlier searches, if it
-    /// exists, and write there what is known in the end.
+    /// exists, and write there what is known in the end. A kept run (--out, --checkpoint) only reads
+    /// it; what that one knows in the end is in its own directory.
     #[arg(long, value_name = "FILE")]
     pub corpus: Option<PathBuf>,
     /// Fail (exit 14) if a mark that is not rare was never reached.

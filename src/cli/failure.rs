@@ -137,11 +137,14 @@ pub enum UsageError {
         /// Why.
         source: crate::guided::CorpusError,
     },
-    /// A guided search in stretches.
+    /// A guided search in blocks.
     #[error(
-        "with --strategy guided each world depends on those before it, so --out, --checkpoint, --block, --isolate and --canary do not go with it; keep what it learns with --corpus FILE"
+        "with --strategy guided each world depends on those before it, so there are no blocks that could be run alone; give each machine a --seed of its own instead of --block"
     )]
-    GuidedStretches,
+    GuidedBlock,
+    /// A guided search of too many worlds.
+    #[error("with --strategy guided -n is at most {}", crate::guided::WORLDS_MAX)]
+    GuidedTooLong,
     /// A corpus without the search that uses one.
     #[error("--corpus is for --strategy guided, which alone remembers worlds")]
     CorpusUnused,

@@ -59,7 +59,7 @@ pub(super) fn run(
     say(&if args.json { to_json(&told) } else { to_text(&told) });
     if let (Some(folder), Some(out)) = (&folder, &args.out) {
         whole.write(&out.join("checkpoint.json"))?;
-        folder.tell(&told)?;
+        folder.tell(&told, &whole.summary().corpus)?;
         let elapsed_ms = whole.elapsed().as_millis() as u64;
         folder.tell_as_page(&told, elapsed_ms, &work.world, systems)?;
         folder.log(&format!("joined {} runs: {} seeds", args.runs.len(), told.work.seeds));

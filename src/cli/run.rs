@@ -16,6 +16,7 @@ mod index;
 mod night;
 mod watcher;
 
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,7 +28,7 @@ use super::progress::Progress;
 use super::say;
 use super::signals::Asked;
 use crate::campaign::Seeding;
-use crate::guided::{self, Corpus};
+use crate::guided::{Corpus, WORLDS_MAX};
 use crate::night::{Crew, Job, Ledger, Place};
 use crate::report::{Report, to_json, to_text};
 use crate::system::SystemUnderTest;
@@ -43,26 +44,40 @@ pub(super) fn run(
     args: &RunArgs,
     systems: &[Arc<dyn SystemUnderTest>],
 ) -> Result<Exit, UsageError> {
-    let job = night::job_of(args, systems)?;
+    let known = known(args, systems)?;
+    let job = night::job_of(args, &known, systems)?;
     let work = Work::of(&job, systems)?;
-    match work.campaign.seeding {
-        Seeding::InTurn if args.corpus.is_some() => return Err(UsageError::CorpusUnused),
-        Seeding::Guided if args.night.needs_stretches() => {
-            return Err(UsageError::GuidedStretches);
-        }
-        _ => {}
-    }
     if args.enable_trace {
         let path = &args.trace_dir;
         std::fs::create_dir_all(path)
             .map_err(|source| UsageError::Output { path: path.display().to_string(), source })?;
     }
     let folder = args.night.out.as_deref().map(Folder::open).transpose()?;
-    let ledger = open_ledger(args, job.clone(), folder.as_ref())?;
+    let ledger = open_ledger(args, (job.clone(), known), folder.as_ref())?;
     Session { args, systems, job, work, folder }.run(ledger)
 }
 
-fn open_ledger(args: &RunArgs, job: Job, folder: Option<&Folder>) -> Result<Ledger, UsageError> {
+/// What a guided search begins with.
+fn known(args: &RunArgs, systems: &[Arc<dyn SystemUnderTest>]) -> Result<Corpus, UsageError> {
+    let world = &args.campaign.world;
+    let worlds = args.campaign.iterations.map_or(0, NonZeroU64::get);
+    match (world.strategy.seeding(), &args.corpus) {
+        (Seeding::InTurn, Some(_)) => Err(UsageError::CorpusUnused),
+        (Seeding::Guided, _) if !args.night.block.is_whole() => Err(UsageError::GuidedBlock),
+        (Seeding::Guided, _) if worlds > WORLDS_MAX => Err(UsageError::GuidedTooLong),
+        (_, None) => Ok(Corpus::default()),
+        (_, Some(path)) => {
+            let system = world.choose(systems)?.system;
+            Corpus::read(path, system.name()).map_err(|source| UsageError::corpus(path, source))
+        }
+    }
+}
+
+fn open_ledger(
+    args: &RunArgs,
+    (job, known): (Job, Corpus),
+    folder: Option<&Folder>,
+) -> Result<Ledger, UsageError> {
     let block = args.night.block;
     let place = match (folder, &args.night.checkpoint) {
         (Some(folder), _) => folder.place(),
@@ -71,9 +86,9 @@ fn open_ledger(args: &RunArgs, job: Job, folder: Option<&Folder>) -> Result<Ledg
             journal.push(".journal");
             Place { checkpoint: path.clone(), journal: PathBuf::from(journal), results: None }
         }
-        (None, None) => return Ok(Ledger::in_memory(job, block)),
+        (None, None) => return Ok(Ledger::in_memory(job, block, known)),
     };
-    Ok(Ledger::open(job, block, place)?)
+    Ok(Ledger::open(job, block, place, known)?)
 }
 
 /// From the begin, or from where another one ended, to the end, or to where somebody ends it.
@@ -124,13 +139,7 @@ impl Session<'_> {
             stop: &stop,
             watch: &watch,
         };
-        let corpus = match self.work.campaign.seeding {
-            Seeding::InTurn => {
-                crew.run(workers);
-                None
-            }
-            Seeding::Guided => Some(self.run_guided(&crew, workers)?),
-        };
+        crew.run(workers);
         let mut ledger = ledger.lock().unwrap_or_else(PoisonError::into_inner);
         let saved = ledger.save(watch.progress.elapsed());
         watch.progress.finish(workers, ledger.summary(), elapsed_before);
@@ -143,26 +152,12 @@ impl Session<'_> {
         let ending = Ending { is_over, is_saved: saved.is_ok(), elapsed: watch.progress.elapsed() };
         let exit = self.tell(&ledger, workers, ending)?;
         saved?;
-        if let (Some(path), Some(corpus)) = (&args.corpus, corpus) {
-            let name = self.work.campaign.system.name();
+        // What a kept run began with is part of what it is, so that file stays as it is.
+        if let Some(path) = args.corpus.as_deref().filter(|_| !args.night.is_kept()) {
+            let (name, corpus) = (self.work.campaign.system.name(), &ledger.summary().corpus);
             corpus.write(path, name).map_err(|source| UsageError::corpus(path, source))?;
         }
         Ok(exit)
-    }
-
-    /// Runs worlds of which each depends on those before it, all as one stretch.
-    fn run_guided(&self, crew: &Crew<'_>, workers: usize) -> Result<Corpus, UsageError> {
-        let system = self.work.campaign.system.name();
-        let corpus = match &self.args.corpus {
-            None => Corpus::default(),
-            Some(path) => {
-                Corpus::read(path, system).map_err(|source| UsageError::corpus(path, source))?
-            }
-        };
-        let (summary, corpus) = guided::run(crew.campaign, workers, crew.watch, corpus);
-        let mut ledger = crew.ledger.lock().unwrap_or_else(PoisonError::into_inner);
-        ledger.put(0..summary.seeds, summary);
-        Ok(corpus)
     }
 
     /// Prints the report, and writes it where it is kept.
@@ -185,7 +180,7 @@ impl Session<'_> {
         let failed = Exit::of_all(ledger.summary().failures.keys());
         let exit = exit_of(failed, &report, args.require_marks, is_over);
         if let Some(folder) = self.folder.as_ref().filter(|_| is_saved) {
-            folder.tell(&report)?;
+            folder.tell(&report, &ledger.summary().corpus)?;
             let elapsed_ms = (ledger.elapsed_before() + elapsed).as_millis() as u64;
             folder.tell_as_page(&report, elapsed_ms, &args.campaign.world, self.systems)?;
             let how = if is_over { "ended" } else { "was ended early" };

@@ -1,7 +1,8 @@
 //! Who wants a run to end: SIGINT, SIGTERM, or a budget of wall time.
 //!
-//! The first signal asks: worlds in flight are finished, what was done is saved and told. The second
-//! one does not ask.
+//! The first signal asks: worlds in flight are finished, what was done is saved and told. A SIGINT
+//! after that does not ask. Another SIGTERM changes nothing: timeout(1) sends it to the program and
+//! then to its group, so whoever is asked once hears it twice.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,12 +21,12 @@ impl Asked {
     /// Listens to signals from now on.
     pub(super) fn listen() -> Result<Asked, UsageError> {
         let asked = Asked::default();
-        for signal in [SIGINT, SIGTERM] {
-            // In this order: the first signal finds the flag down and raises it.
-            flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&asked.0))
-                .and_then(|_| flag::register(signal, Arc::clone(&asked.0)))
-                .map_err(UsageError::Signals)?;
-        }
+        let raised = || Arc::clone(&asked.0);
+        // In this order: the first signal finds the flag down and raises it.
+        flag::register_conditional_shutdown(SIGINT, 128 + SIGINT, raised())
+            .and_then(|_| flag::register(SIGINT, raised()))
+            .and_then(|_| flag::register(SIGTERM, raised()))
+            .map_err(UsageError::Signals)?;
         Ok(asked)
     }
 

@@ -5,16 +5,16 @@
 //! world: nobody is left who wants to know.
 
 use std::io::{BufRead as _, Write as _};
-use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 
 use clap::Args;
+use sim::Seed;
 
 use super::failure::{Exit, UsageError};
 use super::run::Work;
 use crate::campaign::{Summary, Unwatched};
-use crate::night::{Job, Order, Reply, build_of_this_program, run_place};
+use crate::night::{Job, Order, Reply, build_of_this_program, run_world};
 use crate::system::SystemUnderTest;
 use crate::world::Arena;
 
@@ -41,12 +41,12 @@ pub(super) fn run(
     crate::panics::install();
     let (orders, stop) = listen();
     let arena = Arena::new();
-    while let Ok(places) = orders.recv() {
-        let (mut summary, mut next) = (Summary::default(), places.start);
-        while next < places.end && !stop.load(Ordering::Relaxed) {
+    while let Ok((mut next, seeds)) = orders.recv() {
+        let mut summary = Summary::default();
+        for seed in seeds.iter().take_while(|_| !stop.load(Ordering::Relaxed)) {
             reply(&Reply::Begins(next));
             let work = (&work.campaign, work.canary.as_ref());
-            run_place(work, &arena, next, &mut summary, &Unwatched);
+            run_world(work, &arena, (next, seed), &mut summary, &Unwatched);
             next += 1;
         }
         reply(&Reply::Done(next, Box::new(summary)));
@@ -68,15 +68,15 @@ fn reply(reply: &Reply) {
 
 /// Listens on a thread of its own, so that the end of the input is heard in the middle of a world.
 #[expect(clippy::disallowed_methods, reason = "this thread only listens; worlds run on the other")]
-fn listen() -> (mpsc::Receiver<Range<u64>>, Arc<AtomicBool>) {
+fn listen() -> (mpsc::Receiver<(u64, Vec<Seed>)>, Arc<AtomicBool>) {
     let (sender, orders) = mpsc::channel();
     let stop = Arc::new(AtomicBool::new(false));
     let heard = Arc::clone(&stop);
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().lines() {
             match line.map(|line| serde_json::from_str(&line)) {
-                Ok(Ok(Order::Run(places))) => {
-                    let _ = sender.send(places);
+                Ok(Ok(Order::Run(from, seeds))) => {
+                    let _ = sender.send((from, seeds));
                 }
                 Ok(Ok(Order::Stop)) => heard.store(true, Ordering::Relaxed),
                 _ => break,

@@ -2,23 +2,21 @@
 //!
 //! ```json
 //! {"format": 1, "vopr": "0.1.0", "system": "manifest-core", "pairs": [
-//!   ["9e3779b97f4a7c15", 3, "42@1130:7", 1277, 1920],
+//!   ["9e3779b97f4a7c15",3,"42@1130:7",1277,1920],
 //!   ...
 //! ]}
 //! ```
-//! Each line is a pair (its hash), how many worlds showed it, the shortest of them, the event, and how
-//! many events that world has. A seed is a
-//! handle for one build: under another build the worlds of a corpus are other worlds. That costs a
-//! search its head start and nothing else, so a corpus of another build is taken as it is; the
-//! number of worlds that showed a pair still says which are rare.
+//! Each line is a pair as [`Corpus`] writes it. A seed is a handle for one build: under another build
+//! the worlds of a corpus are other worlds. That costs a search its head start and nothing else, so a
+//! corpus of another build is taken as it is; the number of worlds that showed a pair still says
+//! which are rare.
 
 use std::io::Write as _;
 use std::path::Path;
 
 use serde::Deserialize;
-use sim::Seed;
 
-use super::corpus::{Corpus, PAIRS_MAX, Shown};
+use super::corpus::{Corpus, Entry};
 use crate::files::{read_bounded, write_whole};
 
 /// The format that this version writes, and the only one that it reads.
@@ -40,12 +38,9 @@ pub enum CorpusError {
     /// It is of another format.
     #[error("format {0} is not known; this version reads format {FORMAT}")]
     UnknownFormat(u64),
-    /// It is no JSON of this form. The message says at which line and column.
+    /// It is no JSON of this form, or says what cannot be. The message says at which line and column.
     #[error("{0}")]
     Json(#[from] serde_json::Error),
-    /// It says something that cannot be.
-    #[error("pair {0}: {1}")]
-    Flaw(String, &'static str),
     /// It is of another system.
     #[error("it is of the system {0}, and {1} is under test")]
     System(String, String),
@@ -64,7 +59,7 @@ struct Body {
     #[serde(rename = "vopr")]
     _vopr: String,
     system: String,
-    pairs: Vec<(String, u64, Seed, u64, u64)>,
+    pairs: Corpus,
 }
 
 impl Corpus {
@@ -91,19 +86,7 @@ impl Corpus {
         if body.system != system {
             return Err(CorpusError::System(body.system, system.to_owned()));
         }
-        let mut corpus = Corpus::default();
-        for (pair, worlds, seed, event, length) in body.pairs {
-            let flaw = |what| CorpusError::Flaw(pair.clone(), what);
-            let hash = u64::from_str_radix(&pair, 16).map_err(|_| flaw("no hash in base 16"))?;
-            if worlds == 0 || event >= length {
-                return Err(flaw("shown in no world, or behind the end of one"));
-            }
-            if corpus.len() == PAIRS_MAX {
-                return Err(flaw("one too many"));
-            }
-            corpus.insert(hash, Shown { worlds, seed, event, length });
-        }
-        Ok(corpus)
+        Ok(body.pairs)
     }
 
     /// Writes the corpus of a system, whole or not at all.
@@ -114,13 +97,12 @@ impl Corpus {
         Ok(write_whole(path, |file| file.write_all(self.to_json(system).as_bytes()))?)
     }
 
-    fn to_json(&self, system: &str) -> String {
+    /// The corpus of a system as a file has it.
+    pub(crate) fn to_json(&self, system: &str) -> String {
         let version = env!("CARGO_PKG_VERSION");
         let system = serde_json::Value::from(system);
-        let lines = self.pairs().map(|(pair, shown)| {
-            let Shown { worlds, seed, event, length } = shown;
-            format!("\n  [\"{pair:016x}\", {worlds}, \"{seed}\", {event}, {length}]")
-        });
+        let entry = |pair| serde_json::to_string(&Entry::of(pair)).unwrap_or_default();
+        let lines = self.pairs().map(|pair| format!("\n  {}", entry(pair)));
         let lines: Vec<String> = lines.collect();
         format!(
             "{{\"format\": {FORMAT}, \"vopr\": \"{version}\", \"system\": {system}, \"pairs\": [{}\n]}}\n",
@@ -131,6 +113,8 @@ impl Corpus {
 
 #[cfg(test)]
 mod tests {
+    use sim::Seed;
+
     use super::*;
 
     fn corpus() -> Corpus {
@@ -165,9 +149,9 @@ mod tests {
         };
         assert!(refused("\"format\": 1", "\"format\": 2").contains("format 2"));
         assert!(refused("\"log\"", "\"table\"").contains("table"));
-        assert!(refused("ffff", "xfff").contains("base 16"));
-        assert!(refused(", 1, ", ", 0, ").contains("no world"));
-        assert!(refused(", 10, 40]", ", 10, 10]").contains("behind the end"));
+        assert!(refused("ffff", "xfff").contains("hexadecimal"));
+        assert!(refused(",1,", ",0,").contains("no world"));
+        assert!(refused(",10,40]", ",10,10]").contains("behind the end"));
         assert!(refused("42@10:7@30:9", "42@10:7@9:9").contains("ascend"));
     }
 }

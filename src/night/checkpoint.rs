@@ -60,6 +60,9 @@ pub struct Part {
     pub done: Spans,
     /// Wall time that was spent, in milliseconds.
     pub elapsed_ms: u64,
+    /// The new seed with which a guided search goes on; of any other campaign nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_seed: Option<u64>,
     /// What was found there, without behaviours.
     pub summary: Summary,
 }
@@ -82,18 +85,11 @@ struct Head {
 impl Checkpoint {
     /// The checkpoint of a block.
     #[must_use]
-    pub fn of(
-        job: &Job,
-        block: Block,
-        (done, elapsed): (&Spans, Duration),
-        summary: &Summary,
-    ) -> Checkpoint {
-        let mut summary = summary.clone();
-        let searched = summary.searched.iter_mut();
+    pub fn of(job: &Job, block: Block, mut part: Part) -> Checkpoint {
+        let searched = part.summary.searched.iter_mut();
         let behaviours = searched
             .map(|(&strategy, searched)| (strategy, std::mem::take(&mut searched.behaviours)));
         let behaviours = behaviours.collect();
-        let part = Part { done: done.clone(), elapsed_ms: elapsed.as_millis() as u64, summary };
         Checkpoint {
             job: job.clone(),
             parts: BTreeMap::from([(block, part)]),
@@ -213,10 +209,34 @@ impl Checkpoint {
             if part.summary.searched.values().any(|searched| searched.behaviours.count() > 0) {
                 return Err("a part has behaviours of its own");
             }
+            match &self.job.guided {
+                None if part.next_seed.is_some() || !part.summary.corpus.is_empty() => {
+                    return Err("it is of no guided search, and of one");
+                }
+                Some(_) => self.check_search(*block, part)?,
+                None => {}
+            }
             layout.places(&part.done).iter().for_each(|span| places.insert(span));
             count += part.done.count();
         }
         if places.count() == count { Ok(()) } else { Err("a seed is counted twice") }
+    }
+
+    /// Whether a guided search can go on from there: it does from whole generations only.
+    fn check_search(&self, block: Block, part: &Part) -> Result<(), &'static str> {
+        if !block.is_whole() {
+            return Err("a guided search has no blocks");
+        }
+        let done = part.done.end();
+        let is_first = part.done.count() == done;
+        if !is_first || (done > 0 && self.job.layout(block).end_of_stretch(done - 1) != done) {
+            return Err("a generation was done in part");
+        }
+        let begun = part.next_seed.map(|next| next.wrapping_sub(self.job.first_seed));
+        match begun.is_some_and(|begun| begun <= done) {
+            true => Ok(()),
+            false => Err("it does not say with which seed it goes on"),
+        }
     }
 }
 

@@ -2,18 +2,18 @@
 //!
 //! A worker is a thread. It runs the worlds itself, or it has a process of its own run them (see
 //! [`processes`](super::processes)). When somebody says stop, every worker finishes the world that
-//! it is at and puts back what it has: a stretch may come back in two parts, in two sessions.
+//! it is at and puts back what it has: a stretch may come back in two parts, in two sessions. Of a
+//! guided search all worlds of the generation are finished: there is no going on from half of one.
 
-use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use sim::Seed;
 use sim::trace::Keep;
 
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Next, Task};
 use super::processes::Workshop;
-use crate::campaign::{self, Campaign, Summary, Watch};
+use crate::campaign::{self, Campaign, Seeding, Summary, Watch};
 use crate::panics;
 use crate::workers;
 use crate::world::{Arena, Verdict, run_seed};
@@ -66,61 +66,81 @@ impl Crew<'_> {
     /// If a worker thread dies; panics of the system under test are caught and are findings.
     pub fn run(&self, workers: usize) {
         panics::install();
-        let done = AtomicU64::new(self.ledger().summary().seeds);
+        let shift =
+            Shift { done: AtomicU64::new(self.ledger().summary().seeds), ..Shift::default() };
         let look_after = || {
-            self.watch.progress(done.load(Ordering::Relaxed));
+            self.watch.progress(shift.done.load(Ordering::Relaxed));
             if let Hands::Processes(workshop) = self.hands {
-                workshop.look_around(self.stop.load(Ordering::Relaxed));
+                workshop.look_around(self.cut(&shift).load(Ordering::Relaxed));
             }
             if self.ledger().has_failed() {
                 self.stop.store(true, Ordering::Relaxed);
             }
         };
-        workers::watched(workers, || self.work(&done), look_after);
+        workers::watched(workers, || self.work(&shift), look_after);
     }
 
-    fn work(&self, done: &AtomicU64) {
+    /// What becomes true when a task may be put back half done.
+    fn cut<'b>(&'b self, shift: &'b Shift) -> &'b AtomicBool {
+        match self.campaign.seeding {
+            Seeding::InTurn => self.stop,
+            Seeding::Guided => &shift.never,
+        }
+    }
+
+    fn work(&self, shift: &Shift) {
+        let _alarm = Alarm { crew: self, shift };
+        let (cut, done) = (self.cut(shift), &shift.done);
         match self.hands {
             Hands::Threads => {
                 let arena = Arena::new();
-                self.take_stretches(|positions, places| {
-                    let work = (self.campaign, self.canary);
+                let work = (self.campaign, self.canary);
+                self.take_tasks(shift, |task| {
                     let mut summary = Summary::default();
-                    for place in places.take_while(|_| !self.stop.load(Ordering::Relaxed)) {
-                        run_place(work, &arena, place, &mut summary, self.watch);
+                    let worlds = (task.place..).zip(&task.seeds);
+                    for world in worlds.take_while(|_| !cut.load(Ordering::Relaxed)) {
+                        run_world(work, &arena, world, &mut summary, self.watch);
                         done.fetch_add(1, Ordering::Relaxed);
                     }
-                    self.ledger().put(positions.start..positions.start + summary.seeds, summary);
+                    let from = task.positions.start;
+                    self.ledger().put(from..from + summary.seeds, summary);
                 });
             }
             Hands::Processes(workshop) => {
                 let mut bench = workshop.bench();
-                self.take_stretches(|positions, places| {
-                    let offset = positions.start;
-                    let came = bench.run(places.clone(), self.stop, done);
-                    match came {
-                        Ok(pieces) => pieces.into_iter().for_each(|(piece, summary)| {
-                            let from = offset + (piece.start - places.start);
-                            self.ledger().put(from..from + (piece.end - piece.start), summary);
-                        }),
-                        Err(error) => {
-                            self.stop.store(true, Ordering::Relaxed);
-                            self.ledger().fail(error);
-                        }
+                self.take_tasks(shift, |task| match bench.run(&task, cut, done) {
+                    Ok(pieces) => pieces.into_iter().for_each(|(piece, summary)| {
+                        let from = task.positions.start + (piece.start - task.place);
+                        self.ledger().put(from..from + (piece.end - piece.start), summary);
+                    }),
+                    Err(error) => {
+                        self.stop.store(true, Ordering::Relaxed);
+                        self.ledger().fail(error);
                     }
                 });
             }
         }
     }
 
-    /// Stretch after stretch: its positions in the block and its places in the campaign.
-    fn take_stretches(&self, mut run: impl FnMut(Range<u64>, Range<u64>)) {
-        while !self.stop.load(Ordering::Relaxed) {
-            let mut ledger = self.ledger();
-            let Some(positions) = ledger.take() else { return };
-            let places = ledger.layout().stretch_places(&positions);
-            drop(ledger);
-            run(positions, places);
+    /// Task after task, until there are none.
+    fn take_tasks(&self, shift: &Shift, mut run: impl FnMut(Task)) {
+        let mut ledger = self.ledger();
+        while !shift.is_lost.load(Ordering::Relaxed) {
+            if self.stop.load(Ordering::Relaxed) {
+                ledger.end();
+            }
+            match ledger.take() {
+                Next::Nothing => return,
+                Next::Wait => {
+                    ledger = shift.back.wait(ledger).unwrap_or_else(PoisonError::into_inner);
+                }
+                Next::Run(task) => {
+                    drop(ledger);
+                    run(task);
+                    ledger = self.ledger();
+                    shift.back.notify_all();
+                }
+            }
         }
     }
 
@@ -129,19 +149,49 @@ impl Crew<'_> {
     }
 }
 
-/// Runs the seed at a place, with its canary if it has one, and adds them to the summary.
-pub fn run_place(
+/// What the workers of one run share.
+#[derive(Default)]
+struct Shift {
+    /// Worlds that are done.
+    done: AtomicU64,
+    /// Somebody has put something back.
+    back: Condvar,
+    /// A worker died and puts nothing back any more.
+    is_lost: AtomicBool,
+    /// False.
+    never: AtomicBool,
+}
+
+/// Wakes those who wait for a worker when it dies.
+struct Alarm<'a> {
+    crew: &'a Crew<'a>,
+    shift: &'a Shift,
+}
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // Under the lock: nobody is between looking and waiting.
+            let _ledger = self.crew.ledger();
+            self.shift.is_lost.store(true, Ordering::Relaxed);
+            self.shift.back.notify_all();
+        }
+    }
+}
+
+/// Runs a world, which has a place in the campaign, with its canary if it has one, and adds them to
+/// the summary.
+pub fn run_world(
     (campaign, canary): (&Campaign, Option<&Canary>),
     arena: &Arena,
-    place: u64,
+    (place, seed): (u64, &Seed),
     summary: &mut Summary,
     watch: &dyn Watch,
 ) {
-    campaign::run_one(campaign, arena, place, summary, watch);
+    campaign::run_one(campaign, arena, seed, summary, watch);
     if let Some(canary) = canary.filter(|canary| place.is_multiple_of(canary.every)) {
-        let Campaign { system, swarm, first_seed, .. } = &canary.campaign;
-        let seed = Seed::from(first_seed + place);
-        let report = run_seed(arena, &seed, system, swarm, Keep::Hash);
+        let Campaign { system, swarm, .. } = &canary.campaign;
+        let report = run_seed(arena, seed, system, swarm, Keep::Hash);
         summary.canaries.planted += 1;
         summary.canaries.caught += u64::from(report.verdict != Verdict::Pass);
     }

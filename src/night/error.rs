@@ -1,6 +1,6 @@
 //! Why a run cannot be kept, continued or joined.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::checkpoint::FORMAT;
@@ -11,7 +11,7 @@ use super::job::Differences;
 #[non_exhaustive]
 pub enum NightError {
     /// A file cannot be read or written.
-    #[error("cannot {verb} {}: {source}; what was saved before is whole: make room and give the same command, or give another place", path.display())]
+    #[error("cannot {verb} {}: {source}; what was saved before is whole: {} and give the same command, or give another place", path.display(), remedy(source))]
     Io {
         /// What was tried.
         verb: &'static str,
@@ -96,10 +96,41 @@ pub enum NightError {
     },
 }
 
+/// What must be done before the same can be tried again.
+fn remedy(source: &io::Error) -> &'static str {
+    match source.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => "make room",
+        ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => "make it writable",
+        _ => "put that right",
+    }
+}
+
 impl NightError {
     /// Something could not be done with a file.
     pub(crate) fn io(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> NightError {
         let path = path.to_owned();
         move |source| NightError::Io { verb, path, source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_advice_fits_what_went_wrong() {
+        let told = |kind: ErrorKind| {
+            NightError::io("write", Path::new("night/journal"))(kind.into()).to_string()
+        };
+        for (kind, advice) in [
+            (ErrorKind::StorageFull, "make room"),
+            (ErrorKind::ReadOnlyFilesystem, "make it writable"),
+            (ErrorKind::NotADirectory, "put that right"),
+        ] {
+            let told = told(kind);
+            assert!(told.starts_with("cannot write night/journal: "), "{told}");
+            let end = format!("whole: {advice} and give the same command, or give another place");
+            assert!(told.ends_with(&end), "{told}");
+        }
     }
 }

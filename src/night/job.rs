@@ -12,6 +12,8 @@ use serde_json::Value;
 use twox_hash::XxHash3_64;
 
 use super::layout::{Block, Extent, Layout};
+use crate::campaign::{Campaign, Determinism, Seeding};
+use crate::guided::Corpus;
 
 /// Everything that the result of a run depends on, but for which block of it is run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,8 +31,28 @@ pub struct Job {
     pub each_seed_twice: bool,
     /// A bug that is planted now and then, to see it found.
     pub canary: Option<CanaryJob>,
+    /// How a guided search begins; of any other campaign nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guided: Option<GuidedJob>,
     /// What worlds are like, as the command line says it.
     pub world: BTreeMap<String, Value>,
+}
+
+/// How a guided search begins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GuidedJob {
+    /// Hash of the corpus that it begins with, in hexadecimal; `None`: with nothing.
+    pub corpus: Option<String>,
+}
+
+impl GuidedJob {
+    /// A search that begins with what is known.
+    #[must_use]
+    pub fn with(known: &Corpus) -> GuidedJob {
+        let hash = || format!("{:016x}", hash_of(known));
+        GuidedJob { corpus: (!known.is_empty()).then(hash) }
+    }
 }
 
 /// A bug that is planted now and then.
@@ -44,6 +66,21 @@ pub struct CanaryJob {
 }
 
 impl Job {
+    /// The job of a campaign that nobody keeps: by no program, and told by no flags.
+    pub(crate) fn unkept(campaign: &Campaign) -> Job {
+        let is_guided = campaign.seeding == Seeding::Guided;
+        Job {
+            vopr: String::new(),
+            build: String::new(),
+            first_seed: campaign.first_seed,
+            seeds: Some(campaign.iterations),
+            each_seed_twice: campaign.determinism == Determinism::Checked,
+            canary: None,
+            guided: is_guided.then_some(GuidedJob { corpus: None }),
+            world: BTreeMap::new(),
+        }
+    }
+
     /// How many seeds there are.
     #[must_use]
     pub fn extent(&self) -> Extent {
@@ -53,7 +90,10 @@ impl Job {
     /// Where the seeds of a block are.
     #[must_use]
     pub fn layout(&self, block: Block) -> Layout {
-        Layout::new(self.first_seed, self.extent(), block)
+        match &self.guided {
+            None => Layout::new(self.first_seed, self.extent(), block),
+            Some(_) => Layout::of_generations(self.first_seed, self.extent(), block),
+        }
     }
 
     /// A number that differs for jobs that differ.
@@ -79,7 +119,7 @@ impl Job {
 
     /// All fields by name.
     fn named(&self) -> BTreeMap<String, Value> {
-        let Job { vopr, build, first_seed, seeds, each_seed_twice, canary, world } = self;
+        let Job { vopr, build, first_seed, seeds, each_seed_twice, canary, guided, world } = self;
         let mut named = world.clone();
         named.insert(String::from("vopr"), Value::from(vopr.as_str()));
         named.insert(String::from("build"), Value::from(build.as_str()));
@@ -89,6 +129,8 @@ impl Job {
         let canary =
             canary.as_ref().map(|canary| format!("{} in 1 of {}", canary.bug, canary.every));
         named.insert(String::from("canary"), Value::from(canary));
+        let corpus = guided.as_ref().and_then(|guided| guided.corpus.as_deref());
+        named.insert(String::from("corpus"), Value::from(corpus));
         named
     }
 }
@@ -149,6 +191,7 @@ pub(super) mod tests {
             seeds: Some(seeds),
             each_seed_twice: false,
             canary: None,
+            guided: None,
             world: BTreeMap::from([(String::from("profile"), Value::from("swarm"))]),
         }
     }

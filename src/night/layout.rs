@@ -10,6 +10,9 @@
 //! is counted at once. **Block I of N** is every N-th stretch, beginning with the I-th: blocks are
 //! disjoint and together exactly the whole, and a campaign without an end has blocks too.
 //!
+//! The stretches of a guided search are its generations. It has one block only, since each generation
+//! is chosen from all that were before.
+//!
 //! Inside a block seeds are numbered without gaps, by *positions*: what is done is then one long
 //! span whichever block it is.
 
@@ -20,6 +23,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::spans::Spans;
+use crate::guided::{GENERATION, WORLDS_MAX};
 
 /// The longest stretch, in seeds: about a second of one worker.
 pub const STRETCH_MAX: u64 = 1000;
@@ -122,6 +126,17 @@ impl Layout {
             }
             Extent::Endless => Layout { seeds: u64::MAX - first_seed, stretch: STRETCH_MAX, block },
         }
+    }
+
+    /// The layout of a guided campaign: its stretches are its generations, and worlds, each with its
+    /// number, stand for seeds. It can only be run whole.
+    #[must_use]
+    pub fn of_generations(first_seed: u64, extent: Extent, block: Block) -> Layout {
+        let seeds = match extent {
+            Extent::Seeds(worlds) => worlds,
+            Extent::Endless => u64::MAX - first_seed,
+        };
+        Layout { seeds: seeds.min(WORLDS_MAX), stretch: GENERATION, block }
     }
 
     /// Seeds of the block.

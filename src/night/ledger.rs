@@ -11,8 +11,14 @@
 //! the results belong to it: what stands behind was written for stretches that are still in the
 //! journal, and is written again. A stretch that is in both checkpoint and journal counts once.
 //!
+//! Campaigns in turn give out any stretch that nobody has. A guided one gives out one generation
+//! after the other ([`search`]), and each is a stretch here: what it learned is in its summary.
+//!
 //! The ledger knows no clock: who calls [`Ledger::save`] says what time it is.
 
+mod search;
+#[cfg(test)]
+mod search_tests;
 #[cfg(test)]
 mod tests;
 
@@ -22,7 +28,10 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::checkpoint::Checkpoint;
+use sim::Seed;
+
+use self::search::Search;
+use super::checkpoint::{Checkpoint, Part};
 use super::error::NightError;
 use super::job::Job;
 use super::journal::{self, Entry};
@@ -30,6 +39,7 @@ use super::layout::{Block, Layout};
 use super::results::{self, ResultLine};
 use super::spans::Spans;
 use crate::campaign::Summary;
+use crate::guided::Corpus;
 
 /// Where a run is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +52,28 @@ pub struct Place {
     pub results: Option<PathBuf>,
 }
 
+/// Worlds that one worker runs, one after the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Task {
+    /// Their positions in the block, within one stretch.
+    pub positions: Range<u64>,
+    /// The place of the first one in the campaign.
+    pub place: u64,
+    /// What they are called.
+    pub seeds: Vec<Seed>,
+}
+
+/// What there is to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// These worlds.
+    Run(Task),
+    /// Nothing before others have put back what they have.
+    Wait,
+    /// Nothing any more.
+    Nothing,
+}
+
 /// Which seeds are done, and what they came to.
 #[derive(Debug)]
 pub struct Ledger {
@@ -51,7 +83,11 @@ pub struct Ledger {
     given: Spans,
     done: Spans,
     summary: Summary,
+    /// Where a guided search is.
+    search: Option<Search>,
     kept: Option<Kept>,
+    /// Nothing new is begun.
+    is_ending: bool,
     failed: Option<NightError>,
 }
 
@@ -70,20 +106,30 @@ struct Kept {
 }
 
 impl Ledger {
-    /// A ledger that nobody keeps.
+    /// A ledger that nobody keeps, of a campaign that begins with this corpus.
     #[must_use]
-    pub fn in_memory(job: Job, block: Block) -> Ledger {
+    pub fn in_memory(job: Job, block: Block, known: Corpus) -> Ledger {
         let layout = job.layout(block);
-        let (given, done) = (Spans::default(), Spans::default());
-        let summary = Summary::default();
-        Ledger { job, block, layout, given, done, summary, kept: None, failed: None }
+        let search = job.guided.as_ref().map(|_| Search::at(job.first_seed, 0, job.first_seed));
+        Ledger {
+            job,
+            block,
+            layout,
+            given: Spans::default(),
+            done: Spans::default(),
+            summary: Summary { corpus: known, ..Summary::default() },
+            search,
+            kept: None,
+            is_ending: false,
+            failed: None,
+        }
     }
 
-    /// A ledger that is kept; what is there already is continued.
+    /// A ledger that is kept; what is there already is continued, else it begins with this corpus.
     ///
     /// # Errors
     /// If what is there belongs to another run, is damaged, or is in use, or cannot be written.
-    pub fn open(job: Job, block: Block, place: Place) -> Result<Ledger, NightError> {
+    pub fn open(job: Job, block: Block, place: Place, known: Corpus) -> Result<Ledger, NightError> {
         let mut journal = open(&place.journal)?;
         journal.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => NightError::InUse { path: place.journal.clone() },
@@ -93,7 +139,7 @@ impl Ledger {
             Ok(false) => None,
             _ => Some(Checkpoint::read(&place.checkpoint)?),
         };
-        let mut ledger = Ledger::in_memory(job, block);
+        let mut ledger = Ledger::in_memory(job, block, known);
         let (mut results_bytes, mut elapsed_before) = (0, Duration::ZERO);
         match found {
             None => journal::clear_from(&mut journal, 0)
@@ -134,6 +180,9 @@ impl Ledger {
         let blocks: Vec<String> = found.parts.keys().map(Block::to_string).collect();
         match found.parts.into_iter().next() {
             Some((block, part)) if block == self.block && blocks.len() == 1 => {
+                let first = self.job.first_seed;
+                let at = |next_seed| Search::at(first, part.done.count(), next_seed);
+                self.search = part.next_seed.map(at);
                 self.given = part.done.clone();
                 self.done = part.done;
                 self.summary = summary;
@@ -158,18 +207,39 @@ impl Ledger {
             && positions.end <= self.layout.end_of_stretch(positions.start)
             && entry.summary.seeds == positions.end - positions.start
             && !self.done.meets(&positions);
+        let is_sound = is_sound && self.search_again(&positions);
         if is_sound {
             lines.extend(self.count(positions, entry.summary));
         }
         is_sound
     }
 
-    /// The next positions that nobody has, within one stretch; `None` if there are none.
-    pub fn take(&mut self) -> Option<Range<u64>> {
-        let gap = self.given.gap(0, self.layout.seeds_of_block())?;
-        let taken = gap.start..gap.end.min(self.layout.end_of_stretch(gap.start));
-        self.given.insert(taken.clone());
-        Some(taken)
+    /// Nothing new is begun any more. A generation that was begun is given out to its end: half of
+    /// one is nothing from which a search could go on.
+    pub fn end(&mut self) {
+        self.is_ending = true;
+    }
+
+    /// The next worlds that nobody has.
+    pub fn take(&mut self) -> Next {
+        if self.failed.is_some() {
+            return Next::Nothing;
+        }
+        match self.search.is_some() {
+            true => self.take_of_generation(),
+            false => self.take_in_turn(),
+        }
+    }
+
+    fn take_in_turn(&mut self) -> Next {
+        let gap = self.given.gap(0, self.layout.seeds_of_block()).filter(|_| !self.is_ending);
+        let Some(gap) = gap else { return Next::Nothing };
+        let positions = gap.start..gap.end.min(self.layout.end_of_stretch(gap.start));
+        self.given.insert(positions.clone());
+        let places = self.layout.stretch_places(&positions);
+        let seed = |place| Seed::from(self.job.first_seed + place);
+        let seeds = places.clone().map(seed).collect();
+        Next::Run(Task { positions, place: places.start, seeds })
     }
 
     /// These positions are done, within one stretch, and came to this.
@@ -177,6 +247,17 @@ impl Ledger {
         if positions.is_empty() || self.failed.is_some() {
             return;
         }
+        match &mut self.search {
+            None => self.enter(positions, summary),
+            Some(search) => {
+                if let Some((positions, summary)) = search.put(&positions, summary) {
+                    self.enter(positions, summary);
+                }
+            }
+        }
+    }
+
+    fn enter(&mut self, positions: Range<u64>, summary: Summary) {
         let lines = match &mut self.kept {
             None => {
                 self.count(positions, summary);
@@ -233,9 +314,9 @@ impl Ledger {
                     .map_err(fails)?;
         }
         kept.lines.clear();
-        let done = (&self.done, elapsed);
-        let checkpoint = Checkpoint::of(&self.job, self.block, done, &self.summary);
-        let checkpoint = Checkpoint { results_bytes: kept.results_bytes, ..checkpoint };
+        let results_bytes = kept.results_bytes;
+        let checkpoint = Checkpoint { results_bytes, ..self.checkpoint_at(elapsed) };
+        let Some(kept) = &mut self.kept else { return Ok(()) };
         checkpoint.write(&kept.place.checkpoint)?;
         journal::clear_from(&mut kept.journal, 0)
             .map_err(NightError::io("write", &kept.place.journal))?;
@@ -263,13 +344,26 @@ impl Ledger {
     /// How far the run is, without how long it took.
     #[must_use]
     pub fn checkpoint(&self) -> Checkpoint {
-        Checkpoint::of(&self.job, self.block, (&self.done, Duration::ZERO), &self.summary)
+        self.checkpoint_at(Duration::ZERO)
+    }
+
+    fn checkpoint_at(&self, elapsed: Duration) -> Checkpoint {
+        let next_seed = self.search.as_ref().map(Search::next_seed);
+        let (done, elapsed_ms) = (self.done.clone(), elapsed.as_millis() as u64);
+        let part = Part { done, elapsed_ms, next_seed, summary: self.summary.clone() };
+        Checkpoint::of(&self.job, self.block, part)
     }
 
     /// What was found so far.
     #[must_use]
     pub fn summary(&self) -> &Summary {
         &self.summary
+    }
+
+    /// What was found in all.
+    #[must_use]
+    pub fn into_summary(self) -> Summary {
+        self.summary
     }
 
     /// Where the seeds of the block are.

@@ -109,8 +109,8 @@ mod tests {
         done.iter().for_each(|&(from, to)| spans.insert(from..to));
         let summary = Summary { seeds: spans.count(), ..Summary::default() };
         let block = block.parse().expect("a block");
-        let done = (&spans, std::time::Duration::ZERO);
-        (PathBuf::from(format!("{block}")), Checkpoint::of(&job(1000), block, done, &summary))
+        let part = Part { done: spans, elapsed_ms: 0, next_seed: None, summary };
+        (PathBuf::from(format!("{block}")), Checkpoint::of(&job(1000), block, part))
     }
 
     fn joined(runs: &[&(PathBuf, Checkpoint)]) -> Checkpoint {

@@ -2,7 +2,7 @@
 //! goes on.
 //!
 //! ```text
-//!   worker thread ──▶ "12000 13000" ──▶ process: runs worlds
+//!   worker thread ──▶ 12000: seeds  ──▶ process: runs worlds
 //!                 ◀── begins 12000 ◀──
 //!                 ◀── begins 12001 ◀──          ...
 //!                 ◀── the summary  ◀──
@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 use sim::Seed;
 
 use super::error::NightError;
+use super::ledger::Task;
 use crate::campaign::{GroupKey, Summary};
 use crate::real_time::Stopwatch;
 
@@ -36,8 +37,8 @@ const STARTS_MAX: u32 = 3;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Order {
-    /// Run the seeds at these places.
-    Run(Range<u64>),
+    /// Run these worlds, which have places from this one on.
+    Run(u64, Vec<Seed>),
     /// Finish the world that you are at and say what you have.
     Stop,
 }
@@ -57,7 +58,6 @@ pub enum Reply {
 pub struct Workshop {
     program: std::path::PathBuf,
     arguments: Vec<String>,
-    first_seed: u64,
     limit: Duration,
     watched: Mutex<Vec<Arc<Mutex<Watched>>>>,
 }
@@ -76,13 +76,8 @@ struct Watched {
 impl Workshop {
     /// Processes of `program` with these arguments, in which a world may take so long.
     #[must_use]
-    pub fn new(
-        program: std::path::PathBuf,
-        arguments: Vec<String>,
-        first_seed: u64,
-        limit: Duration,
-    ) -> Workshop {
-        Workshop { program, arguments, first_seed, limit, watched: Mutex::default() }
+    pub fn new(program: std::path::PathBuf, arguments: Vec<String>, limit: Duration) -> Workshop {
+        Workshop { program, arguments, limit, watched: Mutex::default() }
     }
 
     /// Ends processes in which a world takes too long; tells all to stop if that is so.
@@ -136,23 +131,27 @@ pub(super) struct Bench<'a> {
 type Piece = (Range<u64>, Summary);
 
 impl Bench<'_> {
-    /// Runs the seeds at these places, in one process or in several one after another.
+    /// Runs these worlds, in one process or in several one after another, and says what came of
+    /// which places.
     ///
     /// # Errors
     /// If processes end before they do anything.
     pub(super) fn run(
         &mut self,
-        places: Range<u64>,
+        task: &Task,
         stop: &AtomicBool,
         done: &AtomicU64,
     ) -> Result<Vec<Piece>, NightError> {
-        let (mut left, mut pieces) = (vec![places], Vec::new());
+        let all = task.place..task.place + task.seeds.len() as u64;
+        let seed_at = |place: u64| &task.seeds[(place - task.place) as usize];
+        let (mut left, mut pieces) = (vec![all], Vec::new());
         let mut failed_starts = 0;
         while let Some(places) = left.pop().filter(|_| !stop.load(Ordering::Relaxed)) {
             if places.is_empty() {
                 continue;
             }
-            if let Some((to, summary)) = self.ask(&places, done) {
+            let seeds = places.clone().map(|place| seed_at(place).clone()).collect();
+            if let Some((to, summary)) = self.ask(&Order::Run(places.start, seeds), done) {
                 pieces.push((places.start..to, *summary));
                 continue;
             }
@@ -167,8 +166,7 @@ impl Bench<'_> {
                 }
                 Some(place) => {
                     let mut summary = Summary::default();
-                    let seed = Seed::from(self.workshop.first_seed + place);
-                    summary.add_lost(how.group(), &seed);
+                    summary.add_lost(how.group(), seed_at(place));
                     pieces.push((place..place + 1, summary));
                     done.fetch_sub(place - places.start, Ordering::Relaxed);
                     left.extend([place + 1..places.end, places.start..place]);
@@ -178,8 +176,8 @@ impl Bench<'_> {
         Ok(pieces)
     }
 
-    /// Has the process run these places. `None`: it died.
-    fn ask(&mut self, places: &Range<u64>, done: &AtomicU64) -> Option<(u64, Box<Summary>)> {
+    /// Has the process run worlds. `None`: it died.
+    fn ask(&mut self, order: &Order, done: &AtomicU64) -> Option<(u64, Box<Summary>)> {
         if self.replies.is_none() {
             self.replies = Some(self.start()?);
         }
@@ -187,7 +185,7 @@ impl Bench<'_> {
         {
             let mut watched = lock(&self.watched);
             watched.heard = Some(Stopwatch::start());
-            watched.tell(&Order::Run(places.clone()));
+            watched.tell(order);
         }
         let mut line = String::new();
         loop {

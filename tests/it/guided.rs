@@ -2,11 +2,12 @@
 //! again, and a memory that outlives the search.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use sim::Seed;
 use sim::trace::Keep;
-use vopr::campaign::{Campaign, Determinism, Seeding, Unwatched};
-use vopr::guided::{self, Corpus, Guide};
+use vopr::campaign::{self, Campaign, Determinism, Seeding, Unwatched, Watch};
+use vopr::guided::{Corpus, Guide};
 use vopr::swarm::SwarmOptions;
 use vopr::systems::ManifestSystem;
 use vopr::world::{Arena, WorldReport, run_seed};
@@ -27,33 +28,50 @@ fn campaign(iterations: u64) -> Campaign {
 
 #[test]
 fn any_number_of_workers_sees_the_same_and_accuses_nobody() {
-    let run = |workers| guided::run(&campaign(300), workers, &Unwatched, Corpus::default());
+    let run = |workers| campaign::run(&campaign(300), workers, &Unwatched);
     let (one, three) = (run(1), run(3));
-    assert!(one.0.passed(), "{:?}", one.0.failures);
+    assert!(one.passed(), "{:?}", one.failures);
     assert_eq!(one, three);
-    assert_eq!(one.0.seeds, 300);
-    assert!(one.1.len() > 300, "{} pairs", one.1.len());
+    assert_eq!(one.seeds, 300);
+    assert!(one.corpus.len() > 300, "{} pairs", one.corpus.len());
+}
+
+/// Dies at a world in the middle of a generation, as a worker with a fault of its own does.
+struct Dies(AtomicU64);
+
+impl Watch for Dies {
+    fn finished(&self, _: &WorldReport) {
+        assert!(self.0.fetch_add(1, Ordering::Relaxed) != 70, "a fault of the tester");
+    }
+}
+
+#[test]
+fn a_worker_that_dies_ends_the_search_and_nobody_waits_for_it() {
+    let died = std::panic::catch_unwind(|| campaign::run(&campaign(300), 3, &Dies(0.into())));
+    let panic = died.expect_err("it is told");
+    assert_eq!(panic.downcast_ref::<&str>(), Some(&"a fault of the tester"));
 }
 
 /// The worlds of a search, in their order.
-fn search(corpus: Corpus, worlds: u64) -> (Vec<WorldReport>, Corpus) {
+fn search(worlds: u64) -> (Vec<WorldReport>, Corpus) {
     vopr::cli::listen_to_steps();
     let (arena, campaign) = (Arena::new(), campaign(worlds));
-    let mut guide = Guide::new(campaign.first_seed, corpus);
+    let (mut guide, mut corpus) = (Guide::new(campaign.first_seed), Corpus::default());
     let mut all = Vec::new();
     while (all.len() as u64) < worlds {
         let run =
             |seed: &Seed| run_seed(&arena, seed, &campaign.system, &campaign.swarm, Keep::Pairs);
-        let reports: Vec<_> = guide.generation(worlds - all.len() as u64).iter().map(run).collect();
-        reports.iter().for_each(|report| guide.learn(report));
+        let seeds = guide.generation(&corpus, worlds - all.len() as u64);
+        let reports: Vec<_> = seeds.iter().map(run).collect();
+        reports.iter().for_each(|it| corpus.learn(&it.seed, it.events, &it.pairs));
         all.extend(reports);
     }
-    (all, guide.into_corpus())
+    (all, corpus)
 }
 
 #[test]
 fn half_of_the_worlds_go_on_from_where_a_pair_was_shown() {
-    let (worlds, corpus) = search(Corpus::default(), 256);
+    let (worlds, corpus) = search(256);
     let turned: Vec<_> = worlds.iter().filter(|world| !world.seed.turns().is_empty()).collect();
     // All of the first generation are new.
     assert_eq!(turned.len(), 96);
@@ -68,7 +86,7 @@ fn half_of_the_worlds_go_on_from_where_a_pair_was_shown() {
 
 #[test]
 fn new_pairs_come_sooner_to_a_search_that_is_guided() {
-    let (worlds, guided) = search(Corpus::default(), 640);
+    let (worlds, guided) = search(640);
     let events: u64 = worlds.iter().map(|world| world.events).sum();
     let (arena, campaign) = (Arena::new(), campaign(1));
     let (mut plain, mut spent) = (std::collections::BTreeSet::new(), 0);
@@ -144,4 +162,76 @@ fn a_corpus_in_the_wrong_place_is_a_usage_error_and_stays_as_it_is() {
     assert!(stderr(&unused).contains("--strategy guided"), "{}", stderr(&unused));
     let compared = vopr(&["faults", "--strategy", "guided", "-n", "1"]);
     assert_eq!(compared.status.code(), Some(2));
+}
+
+/// What a search begins with is part of what it is: its file is read and left alone.
+#[test]
+fn a_kept_search_goes_on_only_from_where_it_began() {
+    let dir = tempfile::tempdir().expect("a directory for the test");
+    let path = |name: &str| dir.path().join(name).to_str().expect("it is UTF-8").to_owned();
+    let (file, kept, out) = (path("corpus.json"), path("kept.json"), path("night"));
+    let search = |more: &[&str]| {
+        vopr(&[&["--strategy", "guided", "-n", "70", "--operations", "8"], more].concat())
+    };
+    assert_eq!(search(&["--corpus", &file]).status.code(), Some(0));
+    let known = std::fs::read(&file).expect("it was written");
+    let flags = ["--checkpoint", &kept, "--corpus", &file];
+    let first = search(&flags);
+    assert_eq!(first.status.code(), Some(0), "{}", stderr(&first));
+    assert!(std::fs::read(&file).expect("it is there") == known, "it is left alone");
+    assert_eq!(stdout(&search(&flags)), stdout(&first), "it is over, and tells the same again");
+    let refused = |flags: &[&str], words: &str| {
+        let output = search(flags);
+        assert_eq!(output.status.code(), Some(2), "{flags:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(words), "no {words:?} in {}", stderr(&output));
+    };
+    let keep = ["--checkpoint", kept.as_str()];
+    refused(&keep, "and none here");
+    refused(&[&flags[..], &["--seed", "2"]].concat(), "first seed is 1 there and 2 here");
+    refused(&["--block", "1/2"], "give each machine a --seed of its own");
+    let long = vopr(&["--strategy", "guided", "-n", "4294967296"]);
+    assert!(stderr(&long).contains("-n is at most 4294967295"), "{}", stderr(&long));
+    let in_turn = vopr(&["-n", "70", "--operations", "8", "--checkpoint", &kept]);
+    assert!(stderr(&in_turn).contains("strategy is guided there and portfolio here"));
+    // What a kept run knows in the end is where another one may begin.
+    assert_eq!(search(&["--out", &out]).status.code(), Some(0));
+    let known = std::path::Path::new(&out).join("corpus.json");
+    let more = search(&["--corpus", known.to_str().expect("it is UTF-8")]);
+    assert_eq!(more.status.code(), Some(0), "{}", stderr(&more));
+    // And a merge of one run tells what the run told.
+    let merged = vopr(&["merge", &kept]);
+    assert_eq!(stdout(&merged), stdout(&first), "{}", stderr(&merged));
+}
+
+/// Files that were cut, edited or made up. Nothing that was there is changed.
+#[test]
+fn a_damaged_search_is_refused_and_left_alone() {
+    let dir = tempfile::tempdir().expect("a directory for the test");
+    let file = dir.path().join("kept.json");
+    let path = file.to_str().expect("it is UTF-8");
+    let search = || {
+        let flags = ["--strategy", "guided", "-n", "70", "--operations", "8"];
+        vopr(&[&flags[..], &["--checkpoint", path]].concat())
+    };
+    assert_eq!(search().status.code(), Some(0));
+    let sound = std::fs::read_to_string(&file).expect("it was written");
+    let pair = sound.find("\"corpus\":[[").expect("it has a corpus") + 10;
+    let end = pair + sound[pair..].find(']').expect("it ends") + 1;
+    let many = vec!["[\"0000000000000000\",1,\"1\",0,1]"; 70_000].join(",");
+    for (damaged, words) in [
+        (sound[..pair + 100].to_owned(), "is no checkpoint: EOF"),
+        (sound.replacen(&sound[pair..end], &sound[pair..end].replace('1', "2"), 1), "was changed"),
+        (sound.replacen(&sound[pair..end], &many, 1), "not in ascending order"),
+        (sound.replacen(&sound[pair..end], "[\"00\",1,\"1\",0,1]", 1), "16 hexadecimal digits"),
+        (sound.replacen("\"next_seed\":", "\"next_sead\":", 1), "unknown field `next_sead`"),
+    ] {
+        std::fs::write(&file, &damaged).expect("writable");
+        let output = search();
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        assert_eq!(stderr(&output).lines().count(), 1, "one line: {}", stderr(&output));
+        assert!(stderr(&output).contains(words), "no {words:?} in {}", stderr(&output));
+        assert!(std::fs::read_to_string(&file).expect("still there") == damaged);
+    }
+    std::fs::write(&file, &sound).expect("writable");
+    assert_eq!(search().status.code(), Some(0), "and the sound one goes on");
 }

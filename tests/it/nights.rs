@@ -62,18 +62,46 @@ fn seeds_of(folder: &Path) -> BTreeMap<u64, u32> {
     seeds
 }
 
+/// How many sessions a directory has seen.
+fn sessions(folder: &Path) -> usize {
+    let log = std::fs::read_to_string(folder.join("vopr.log")).unwrap_or_default();
+    log.lines().filter(|line| line.contains(" seeds: vopr ")).count()
+}
+
 /// Lets a run finish some stretches that are in no checkpoint yet, and says whether it still runs.
-fn wait_for_stretches(child: &mut Child, folder: &Path, bytes: u64) -> bool {
+/// What an earlier session left in the journal does not count: it is emptied before the log says
+/// that this one, the so many-th, goes on.
+fn wait_for_stretches(child: &mut Child, folder: &Path, (session, bytes): (usize, u64)) -> bool {
     let journal = folder.join("journal.ndjson");
     loop {
         if child.try_wait().expect("a child").is_some() {
             return false;
         }
-        if journal.metadata().is_ok_and(|journal| journal.len() > bytes) {
+        let has_grown = || journal.metadata().is_ok_and(|journal| journal.len() > bytes);
+        if sessions(folder) == session && has_grown() {
             return true;
         }
         std::thread::yield_now();
     }
+}
+
+/// Begins a run, or goes on with one, and kills it when the journal is so long. `false`: it ended.
+fn begin_and_kill(flags: &[&str], folder: &Path, bytes: u64) -> bool {
+    let session = sessions(folder) + 1;
+    let mut child = begin(&[flags, &["--out", text(folder)]].concat());
+    let is_killed = wait_for_stretches(&mut child, folder, (session, bytes));
+    child.kill().expect("SIGKILL");
+    child.wait().expect("it is dead");
+    is_killed
+}
+
+/// Runs to the end, and is killed once for each of these numbers, when the journal is that long.
+fn run_and_kill(flags: &[&str], folder: &Path, at_bytes: &[u64]) -> Output {
+    let kills = at_bytes.iter().filter(|&&bytes| begin_and_kill(flags, folder, bytes)).count();
+    assert!(kills > 0 || at_bytes.is_empty(), "the run is over before it can be killed");
+    let last = run(&[flags, &["--out", text(folder)]].concat());
+    assert_eq!(last.status.code(), Some(10), "{}", stderr(&last));
+    last
 }
 
 #[test]
@@ -81,24 +109,46 @@ fn a_run_that_is_killed_again_and_again_ends_as_if_nothing_had_happened() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (calm, killed) = (folder.path().join("calm"), folder.path().join("killed"));
     let flags = ["-n", "600", "--workers", "2"];
-    let whole = run(&[&flags[..], &["--out", text(&calm)]].concat());
-    assert_eq!(whole.status.code(), Some(10), "{}", stderr(&whole));
-    let mut kills = 0;
-    for bytes in [1, 9_000, 40_000] {
-        let mut child = begin(&[&flags[..], &["--out", text(&killed)]].concat());
-        kills += u32::from(wait_for_stretches(&mut child, &killed, bytes));
-        child.kill().expect("SIGKILL");
-        child.wait().expect("it is dead");
-    }
-    assert!(kills > 0, "the run is over before it can be killed");
-    let last = run(&[&flags[..], &["--out", text(&killed)]].concat());
-    assert_eq!(last.status.code(), Some(10), "{}", stderr(&last));
+    let whole = run_and_kill(&flags, &calm, &[]);
+    let last = run_and_kill(&flags, &killed, &[1, 9_000, 40_000]);
     assert_eq!(told(&stdout(&last)), told(&stdout(&whole)));
     assert_eq!(summary(&killed), summary(&calm));
     assert!(links_of_the_page(&killed) >= 1, "the story of the failure");
     let expected: BTreeMap<u64, u32> = (1..=600).map(|seed| (seed, 1)).collect();
     assert_eq!(seeds_of(&killed), expected);
     assert_eq!(seeds_of(&calm), expected);
+}
+
+/// The results of a directory without the times in them.
+fn results_without_times(folder: &Path) -> Vec<Value> {
+    let results = std::fs::read_to_string(folder.join("results.ndjson")).expect("it was written");
+    let lines = results.lines().map(|line| {
+        let mut line: Value = serde_json::from_str(line).expect("a line of JSON");
+        line.as_object_mut().expect("an object").remove("at_ms");
+        line
+    });
+    lines.collect()
+}
+
+/// A guided search chooses each generation from what it learned before, so one that forgets or
+/// learns something twice runs other worlds from there on.
+#[test]
+fn a_guided_run_that_is_killed_goes_on_with_the_same_worlds() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (calm, killed) = (folder.path().join("calm"), folder.path().join("killed"));
+    let flags = ["--strategy", "guided", "-n", "600", "--workers"];
+    let with = |more: &[&'static str]| [&flags[..], more].concat();
+    let whole = run_and_kill(&with(&["3"]), &calm, &[]);
+    // Each session ends with its first generation in the journal, and with some worlds of the next.
+    assert!(begin_and_kill(&with(&["1"]), &killed, 1), "it was killed in the middle");
+    assert!(begin_and_kill(&with(&["2", "--isolate"]), &killed, 1), "and once more");
+    let last = run_and_kill(&with(&["2"]), &killed, &[1]);
+    assert_eq!(told(&stdout(&last)), told(&stdout(&whole)));
+    assert_eq!(summary(&killed), summary(&calm));
+    assert_eq!(results_without_times(&killed), results_without_times(&calm));
+    assert_eq!(seeds_of(&killed), (1..=600).map(|place| (place, 1)).collect());
+    let corpus = |folder: &Path| std::fs::read(folder.join("corpus.json")).expect("it was written");
+    assert!(corpus(&killed) == corpus(&calm) && corpus(&calm).len() > 10_000);
 }
 
 #[test]
@@ -117,8 +167,9 @@ fn a_signal_ends_a_run_in_good_order_and_nothing_is_run_again() {
     while !log().contains("began at 0 seeds") {
         std::thread::yield_now();
     }
-    let kill = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
-    assert!(kill.expect("kill(1) is there").success());
+    // Twice, as timeout(1) does: who is in the middle of finishing is not cut short.
+    let kill = || Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+    (0..2).for_each(|_| assert!(kill().expect("kill(1) is there").success()));
     let output = child.wait_with_output().expect("it ends");
     assert_eq!(output.status.code(), Some(16), "{}", stdout(&output));
     assert!(stdout(&output).contains("seeds were not run:  "), "{}", stdout(&output));
@@ -254,7 +305,7 @@ fn two_runs_do_not_write_to_one_place() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let out = folder.path().join("night");
     let mut child = begin(&["-n", "1000000", "--out", text(&out)]);
-    assert!(wait_for_stretches(&mut child, &out, 0), "it runs");
+    assert!(wait_for_stretches(&mut child, &out, (1, 0)), "it runs");
     let output = run(&["-n", "1000000", "--out", text(&out)]);
     child.kill().expect("SIGKILL");
     child.wait().expect("it is dead");

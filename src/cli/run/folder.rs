@@ -8,6 +8,7 @@
 //! | `vopr.log` | when what was begun, continued and ended | appended |
 //! | `summary.txt`, `summary.json` | what was printed | whole, at the end |
 //! | `failures.log` | every group of failures with its seeds | whole, at the end |
+//! | `corpus.json` | what a guided search knows, to begin another one with | whole, at the end |
 //! | `plans/`, `reports/` | the small plan and the page of each group | whole, at the end |
 //! | `index.html` | all of it as a page | whole, at the end |
 
@@ -19,6 +20,7 @@ use chrono::DateTime;
 
 use crate::campaign::Summary;
 use crate::files::write_whole;
+use crate::guided::Corpus;
 use crate::night::{NightError, Place};
 use crate::real_time::unix_seconds;
 use crate::report::{Report, failures_text, to_json, to_text};
@@ -86,9 +88,12 @@ impl Folder {
     ///
     /// # Errors
     /// If a file cannot be written.
-    pub(in crate::cli) fn tell(&self, report: &Report) -> Result<(), NightError> {
+    pub(in crate::cli) fn tell(&self, report: &Report, known: &Corpus) -> Result<(), NightError> {
         self.write("summary.txt", &to_text(report))?;
         self.write("summary.json", &to_json(report))?;
+        if !known.is_empty() {
+            self.write("corpus.json", &known.to_json(&report.system))?;
+        }
         self.write("failures.log", &failures_text(report))
     }
 

@@ -12,8 +12,11 @@ use serde_json::Value;
 use super::super::args::{Chosen, RunArgs, WorldArgs};
 use super::super::failure::UsageError;
 use super::super::signals::duration;
-use crate::campaign::{Campaign, Determinism};
-use crate::night::{Block, Canary, CanaryJob, Extent, Hands, Job, Workshop, build_of_this_program};
+use crate::campaign::{Campaign, Determinism, Seeding};
+use crate::guided::Corpus;
+use crate::night::{
+    Block, Canary, CanaryJob, Extent, GuidedJob, Hands, Job, Workshop, build_of_this_program,
+};
 use crate::system::SystemUnderTest;
 
 /// How long, in which part, and where it is kept.
@@ -69,11 +72,6 @@ impl NightArgs {
         self.out.is_some() || self.checkpoint.is_some()
     }
 
-    /// Whether the run must consist of stretches that do not depend on each other.
-    pub(super) fn needs_stretches(&self) -> bool {
-        self.is_kept() || !self.block.is_whole() || self.isolate || self.canary.is_some()
-    }
-
     /// Who runs the worlds of this job.
     pub(super) fn hands(&self, job: &Job) -> Result<Hands, UsageError> {
         if !self.isolate {
@@ -87,13 +85,14 @@ impl NightArgs {
         };
         let job_text = serde_json::to_string(job).unwrap_or_default();
         let arguments = vec![String::from("worker"), job_text];
-        Ok(Hands::Processes(Workshop::new(program, arguments, job.first_seed, self.world_limit)))
+        Ok(Hands::Processes(Workshop::new(program, arguments, self.world_limit)))
     }
 }
 
-/// The job that these flags describe.
+/// The job that these flags describe, with what a guided search begins with.
 pub(super) fn job_of(
     args: &RunArgs,
+    known: &Corpus,
     systems: &[Arc<dyn SystemUnderTest>],
 ) -> Result<Job, UsageError> {
     let determinism = match args.check_determinism {
@@ -122,6 +121,7 @@ pub(super) fn job_of(
         seeds: (!is_endless).then_some(campaign.iterations),
         each_seed_twice: args.check_determinism,
         canary,
+        guided: (campaign.seeding == Seeding::Guided).then(|| GuidedJob::with(known)),
         world,
     })
 }

@@ -88,10 +88,6 @@ impl Watch for Watcher<'_> {
         }
     }
 
-    fn wants_the_end(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
-    }
-
     fn progress(&self, done: u64) {
         self.progress.progress(done);
         if self.asked.is_true() || self.budget_is_spent() {

@@ -23,7 +23,7 @@ impl Night {
         let results = Some(self.file("results"));
         let place =
             Place { checkpoint: self.file("checkpoint"), journal: self.file("journal"), results };
-        Ledger::open(job(1000), Block::WHOLE, place)
+        Ledger::open(job(1000), Block::WHOLE, place, Corpus::default())
     }
 
     fn text(&self, name: &str) -> String {
@@ -31,10 +31,18 @@ impl Night {
     }
 }
 
+/// The positions that are given out next.
+fn taken(ledger: &mut Ledger) -> Option<Range<u64>> {
+    match ledger.take() {
+        Next::Run(task) => Some(task.positions),
+        Next::Wait | Next::Nothing => None,
+    }
+}
+
 /// Runs so many stretches: seeds that only count themselves.
 fn work(ledger: &mut Ledger, stretches: usize) {
     for _ in 0..stretches {
-        let positions = ledger.take().expect("there is work");
+        let positions = taken(ledger).expect("there is work");
         let summary = Summary { seeds: positions.end - positions.start, ..Summary::default() };
         ledger.put(positions, summary);
     }
@@ -61,24 +69,24 @@ fn a_stretch_that_was_taken_and_never_put_is_given_out_again() {
     let night = Night::new();
     let mut ledger = night.open().expect("a new one");
     work(&mut ledger, 2);
-    assert_eq!(ledger.take(), Some(8..12));
+    assert_eq!(taken(&mut ledger), Some(8..12));
     work(&mut ledger, 1);
     drop(ledger);
     let mut ledger = night.open().expect("it goes on");
-    assert_eq!(ledger.take(), Some(8..12));
-    assert_eq!(ledger.take(), Some(16..20));
+    assert_eq!(taken(&mut ledger), Some(8..12));
+    assert_eq!(taken(&mut ledger), Some(16..20));
 }
 
 #[test]
 fn half_a_stretch_is_kept_and_the_other_half_given_out() {
     let night = Night::new();
     let mut ledger = night.open().expect("a new one");
-    assert_eq!(ledger.take(), Some(0..4));
+    assert_eq!(taken(&mut ledger), Some(0..4));
     ledger.put(0..1, Summary { seeds: 1, ..Summary::default() });
     ledger.save(Duration::ZERO).expect("there is space");
     drop(ledger);
     let mut ledger = night.open().expect("it goes on");
-    assert_eq!(ledger.take(), Some(1..4));
+    assert_eq!(taken(&mut ledger), Some(1..4));
 }
 
 /// Killed after the checkpoint was written and before the journal was emptied.
@@ -132,6 +140,6 @@ fn every_position_is_given_out_once() {
     let night = Night::new();
     let mut ledger = night.open().expect("a new one");
     work(&mut ledger, 250);
-    assert_eq!((ledger.take(), ledger.is_complete()), (None, true));
+    assert_eq!((ledger.take(), ledger.is_complete()), (Next::Nothing, true));
     assert_eq!(ledger.summary().seeds, 1000);
 }
