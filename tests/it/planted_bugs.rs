@@ -62,6 +62,11 @@ fn strong_reads_from_a_cache_are_found() {
 }
 
 #[test]
+fn an_answer_about_a_commit_that_is_too_sure_is_found() {
+    found_everywhere("status-too-sure", 4, 200);
+}
+
+#[test]
 fn bugs_of_commits_are_found() {
     for name in [
         "stale-payload-rebase",

@@ -8,6 +8,9 @@
 //! renewal. Clocks in a world differ by less than the tenth that is left, so no collector that waits
 //! long enough is ever accused.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
