@@ -124,6 +124,7 @@ impl<'a> Picture<'a> {
             None => "those of the beginning and what befell processes",
         };
         match all - full {
+            0 if all < run.counts.events => said.push_str("; all others are drawn in full."),
             0 => said.push_str("; all of them are drawn in full."),
             small => {
                 let _ = write!(
