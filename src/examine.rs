@@ -7,7 +7,8 @@
 //!
 //! 1. **As it is**: how often does the plan fail if nothing is taken out of it? Latencies are drawn
 //!    as widely as the failure bears: in the widest range in which it fails at least every second
-//!    time.
+//!    time. What is rare all the same is run ten times as often, so that there are failures enough
+//!    to compare.
 //! 2. **Without**: how often does it fail without one part of it: a fault, a blow, an operation, a
 //!    pause, an order? A part without which it fails less than half as often is *needed*; one
 //!    without which it fails at least nine tenths as often is *free*; the others *help*.
@@ -44,9 +45,13 @@ use crate::world::{Arena, Patience, Recorded, Recording, WorldReport};
 
 pub use future::Chance;
 
-/// What fails less often than this with everything in place is too rare for what is missing without
-/// a part to be told from chance.
-const TOO_RARE_PERCENT: u32 = 10;
+/// With fewer failures than this share of an examination's runs for each question, what is missing
+/// without a part cannot be told from chance.
+const TOO_FEW_PERCENT: u32 = 10;
+
+/// What fails more rarely than that is run so many times as often: a failure that needs a race, or
+/// an order that is drawn, is rare without being any less caused by its faults.
+const MORE_RUNS: u32 = 10;
 
 /// How much an examination may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,7 +189,10 @@ pub fn examine(
     let mut examiner = Examiner::new(arena, plan, ground, failure, &own, effort);
     let (width, as_it_is) = examiner.as_it_is();
     let mut parts: Vec<Part> = Vec::new();
-    if as_it_is.percent() >= TOO_RARE_PERCENT {
+    let is_too_rare = examiner.are_too_few(as_it_is);
+    if !is_too_rare {
+        // The last question is asked in any case.
+        examiner.reserve = examiner.events_left / 2;
         for element in parts::elements(plan, &own) {
             let Some(tally) = examiner.tally(&element.without, width) else { break };
             let weight = Weight::of(tally, as_it_is);
@@ -194,13 +202,15 @@ pub fn examine(
         parts.extend(examiner.races(&own, told, width, as_it_is));
         parts.sort_by_key(|part| part.weight);
     }
+    examiner.reserve = 0;
+    examiner.runs = effort.variations;
     let chances = examiner.chances(&own, told);
     Some(Examination {
         as_it_is,
         drawn: drawn(width).to_owned(),
         parts,
         chances,
-        is_too_rare: as_it_is.percent() < TOO_RARE_PERCENT,
+        is_too_rare,
         is_cut_short: examiner.is_cut_short,
     })
 }
@@ -228,8 +238,13 @@ struct Examiner<'a> {
     failure: Failure,
     /// Polls of a task that a variation may take.
     polls: u64,
-    variations: u32,
+    /// Runs for each question.
+    runs: u32,
+    /// With so many failures there are enough.
+    enough: u32,
     events_left: u64,
+    /// Events that are kept for later questions.
+    reserve: u64,
     is_cut_short: bool,
 }
 
@@ -251,14 +266,17 @@ impl<'a> Examiner<'a> {
             ground,
             failure,
             polls: own.report.events * POLLS.0 + POLLS.1,
-            variations: effort.variations,
+            runs: effort.variations,
+            enough: effort.variations * TOO_FEW_PERCENT / 100,
             events_left: effort.events,
+            reserve: 0,
             is_cut_short: false,
         }
     }
 
     /// The widest range of latencies in which the plan fails at least every second time, or the one
-    /// in which it fails most often; and how often.
+    /// in which it fails most often; and how often. From then on every question is asked of as many
+    /// runs as it takes.
     fn as_it_is(&mut self) -> (Width, Tally) {
         let mut best: Option<(Width, Tally)> = None;
         for width in Width::ALL {
@@ -270,7 +288,17 @@ impl<'a> Examiner<'a> {
                 break;
             }
         }
-        best.unwrap_or((Width::None, Tally::default()))
+        let (width, tally) = best.unwrap_or((Width::None, Tally::default()));
+        if !self.are_too_few(tally) {
+            return (width, tally);
+        }
+        self.runs = self.runs.saturating_mul(MORE_RUNS);
+        (width, self.tally(self.plan, width).unwrap_or(tally))
+    }
+
+    /// Whether there are too few failures to compare anything with.
+    fn are_too_few(&self, as_it_is: Tally) -> bool {
+        as_it_is.failed < self.enough.max(1)
     }
 
     /// Runs `plan` under all seeds. `None` if too much was spent already.
@@ -285,8 +313,9 @@ impl<'a> Examiner<'a> {
 
     /// The seeds of one question; `None` if too much was spent already.
     fn seeds(&mut self) -> Option<std::ops::RangeInclusive<u64>> {
-        self.is_cut_short |= self.events_left == 0;
-        (self.events_left > 0).then_some(1..=u64::from(self.variations))
+        let is_spent = self.events_left <= self.reserve;
+        self.is_cut_short |= is_spent;
+        (!is_spent).then_some(1..=u64::from(self.runs))
     }
 
     fn outcome(&mut self, plan: &Plan, variation: &Variation) -> Outcome {

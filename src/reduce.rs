@@ -2,14 +2,17 @@
 //!
 //! It knows plans and verdicts, and nothing of the protocol. A candidate counts only if it fails
 //! with the same fingerprint ([`crate::plan::Failure`]: rule and place); one that passes, fails otherwise or
-//! runs into a limit never does. What is tried, in this order, again and again until nothing helps:
+//! runs into a limit never does. First of all small worlds are drawn from its parts (`sketch`): what
+//! fails among them is nearly small, and the rest is quick. Then, or if none of them fails, along
+//! several routes (`routes`), again and again until nothing helps:
 //!
 //! 1. **cut**: what did not happen before the failure;
 //! 2. **hasten**: another world in which it fails sooner (`hasten`);
 //! 3. **leap**: everything of a kind at once (all faults, all blows, all latencies, the order);
 //! 4. **take away** slots, blows, faults, operations, by delta debugging (`delta`);
 //! 5. **shrink** operations: reads and writes, keys, pauses, patience, upkeep;
-//! 6. **smooth** what is left: round lengths, ordinary latencies, default options.
+//! 6. **smooth** what is left: round lengths, ordinary latencies, default options;
+//! 7. **merge** processes (`merge`), and take parts away with other latencies (`redraw`).
 //!
 //! What a plan leaves open is drawn from its seed, and taking something away shifts that: a candidate
 //! may pass by bad luck alone. So what would take much away from a large plan is tried under several
@@ -24,23 +27,33 @@
 //! |---|---|
 //! | `delta` | delta debugging of a list |
 //! | `hasten` | worlds in which the same failure comes sooner |
+//! | `merge` | two slots as one |
+//! | `redraw` | one part less, with other latencies |
 //! | `removal` | plans without some of their parts |
-//! | `scout` | much smaller worlds of the same kind |
+//! | `routes` | in which order all of this is done |
+//! | `scout` | every slot with its first or last few operations |
 //! | `shrink` | operations and keys made smaller |
+//! | `sketch` | small worlds that are drawn from the parts |
 //! | `smooth` | lengths, latencies and options made ordinary |
 //! | `worlds` | the oracle that runs worlds |
 
 mod delta;
 mod hasten;
+mod merge;
+mod redraw;
 pub(crate) mod removal;
+mod routes;
 mod scout;
 mod shrink;
+mod sketch;
 mod smooth;
 #[cfg(test)]
 mod tests;
 mod worlds;
 
 use crate::plan::Plan;
+
+use routes::Route;
 
 pub use delta::minimize;
 pub use worlds::{Budget, Failed, Irreducible, Shortened, Size, Suspect, Worlds, shorten};
@@ -51,21 +64,19 @@ const FEW_OPERATIONS: usize = 10;
 /// Under how many other latencies a failure is looked for in the order of time.
 const CALMER_WORLDS: u64 = 40;
 
-/// Under how many other latencies a smallest plan is reduced again.
-const KICKS: u64 = 8;
-
-/// A run of this weight is small.
-const WEIGHT_SMALL: u64 = 250;
+/// A run of which a person reads so few events is small.
+const SHOWN_SMALL: u64 = 8;
 
 /// How many events weigh as much as a fault.
-const COST_OF_A_FAULT: u64 = 25;
+const COST_OF_A_FAULT: u64 = 60;
+
+/// How many events weigh as much as an order that is drawn: nobody can read it, and what hangs on it
+/// is gone when anything is drawn anew.
+const COST_OF_AN_ORDER: u64 = 300;
 
 /// Under how many seeds a candidate is tried that takes everything of a kind away from a large plan;
 /// one that takes half of it, under half as many.
 const SEEDS_OF_A_LEAP: u64 = 12;
-
-/// Under how many seeds a candidate is tried when nothing else helps.
-const SEEDS_OF_LUCK: u64 = 5;
 
 /// Who says whether a candidate still fails.
 pub trait Oracle {
@@ -80,9 +91,10 @@ pub trait Oracle {
     }
 
     /// Another run of the plan, ordered by time and with other latencies, that fails in the wanted
-    /// way, written down whole; `number` says which other latencies. `None` if it does not fail.
-    fn calmer(&mut self, plan: &Plan, number: u64) -> Option<Plan> {
-        let _ = (plan, number);
+    /// way, written down whole; `number` says which other latencies. `None` if it does not fail. A
+    /// run that takes much longer than `than` events need not be awaited.
+    fn calmer(&mut self, plan: &Plan, number: u64, than: u64) -> Option<Plan> {
+        let _ = (plan, number, than);
         None
     }
 
@@ -130,21 +142,30 @@ pub fn reduce(
     progress: &mut dyn FnMut(&Plan, u32),
 ) -> Reduced {
     let (size, limit) = (Size { events: u64::MAX, ..Size::default() }, (tries, 0));
-    let mut reducer =
-        Reducer { plan, size, oracle, progress, tries: 0, limit, reserve: 0, out: false, seeds: 1 };
+    let mut reducer = Reducer {
+        plan,
+        size,
+        oracle,
+        progress,
+        tries: 0,
+        limit,
+        reserve: 0,
+        out: false,
+        seeds: 1,
+        patience: u64::MAX,
+    };
     let whole = reducer.plan.clone();
     reducer.size = reducer.ask(&whole).unwrap_or(size);
     let whole = (whole, reducer.size);
     let mut best = whole.clone();
-    for route in Route::all() {
+    for route in Route::ALL {
         if is_small(&best.0, best.1) || reducer.is_spent() {
             break;
         }
-        (reducer.plan, reducer.size) = match route {
-            Route::Direct | Route::Hastened => whole.clone(),
-            Route::Calmer(_) => best.clone(),
-        };
-        reducer.go(route);
+        if !route.is_worth(&best.0, best.1) {
+            continue;
+        }
+        reducer.go(route, &whole, &best);
         if cost(&reducer.plan, reducer.size) < cost(&best.0, best.1) {
             best = (reducer.plan.clone(), reducer.size);
         }
@@ -154,32 +175,15 @@ pub fn reduce(
     Reduced { plan: best.0, tries: reducer.tries, end }
 }
 
-/// A way to a small plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Route {
-    /// The world is changed first, so that it fails sooner.
-    Hastened,
-    /// Parts are taken away from the world as it is.
-    Direct,
-    /// From the smallest plan so far, with other latencies.
-    Calmer(u64),
-}
-
-impl Route {
-    fn all() -> impl Iterator<Item = Route> {
-        [Route::Hastened, Route::Direct].into_iter().chain((1..=KICKS).map(Route::Calmer))
-    }
-}
-
 /// What a reader of the plan and of its story has to bear.
 fn cost(plan: &Plan, size: Size) -> u64 {
-    size.weight().saturating_add(COST_OF_A_FAULT * plan.faults() as u64)
+    let order = if plan.world.schedule.is_some() { COST_OF_AN_ORDER } else { 0 };
+    size.weight().saturating_add(COST_OF_A_FAULT * plan.faults() as u64 + order)
 }
 
 /// Nobody needs it any smaller.
 fn is_small(plan: &Plan, size: Size) -> bool {
-    let is_short = size.weight() <= WEIGHT_SMALL;
-    is_short && plan.operations() <= 2 && plan.faults() <= 1 && plan.world.schedule.is_none()
+    size.shown <= SHOWN_SMALL && plan.faults() <= 1 && plan.world.schedule.is_none()
 }
 
 /// The smallest plan so far, and how to find out about a smaller one.
@@ -198,62 +202,14 @@ struct Reducer<'a> {
     out: bool,
     /// Under how many seeds a candidate is tried.
     seeds: u64,
+    /// Events after which nobody waits for a candidate, beside those of the plan at hand.
+    patience: u64,
 }
 
 impl Reducer<'_> {
     /// Whether no more can be tried, on any route.
     fn is_spent(&mut self) -> bool {
         self.tries >= self.limit.0 || self.oracle.left() == 0
-    }
-
-    /// Reduces along one route, with half of what is left.
-    fn go(&mut self, route: Route) {
-        self.out = false;
-        self.limit.1 = (self.limit.0 - self.tries) / 2;
-        self.reserve = self.oracle.left() / 2;
-        self.prune();
-        match route {
-            Route::Hastened => {
-                self.hasten();
-                self.scout();
-            }
-            Route::Direct => {}
-            Route::Calmer(number) => {
-                self.spend();
-                let kicked = self.oracle.calmer(&self.plan, number);
-                if !kicked.is_some_and(|kicked| self.try_once(kicked)) {
-                    return;
-                }
-            }
-        }
-        self.settle();
-        let settled = self.plan.clone();
-        self.hasten();
-        if self.plan != settled {
-            self.settle();
-        }
-    }
-
-    /// Makes the plan smaller until nothing helps any more.
-    fn settle(&mut self) {
-        let mut seeds = 1;
-        loop {
-            let before = self.plan.clone();
-            self.seeds = seeds;
-            self.leap();
-            self.take_away();
-            self.seeds = 1;
-            self.shrink();
-            self.smooth();
-            self.prune();
-            let is_small = self.plan.operations() <= FEW_OPERATIONS;
-            seeds = match self.plan == before {
-                _ if self.out => return,
-                true if seeds > 1 || is_small => return,
-                true => SEEDS_OF_LUCK,
-                false => 1,
-            };
-        }
     }
 
     /// Takes the candidate if it fails in the same way, under its own seed or one of the next.
@@ -278,7 +234,12 @@ impl Reducer<'_> {
             return None;
         }
         // What cannot be written down and read back is no plan.
-        candidate.check().ok().and_then(|()| self.oracle.fails(candidate, self.size.events))
+        candidate.check().ok().and_then(|()| self.oracle.fails(candidate, self.longest()))
+    }
+
+    /// What takes much longer than so many events is not awaited.
+    fn longest(&self) -> u64 {
+        self.size.events.min(self.patience)
     }
 
     /// Counts a try. False if none is left, on this route.
@@ -371,17 +332,8 @@ impl Reducer<'_> {
 
     /// Looks for the same failure in the order of time, under other latencies.
     fn calm(&mut self) {
-        for number in 1..=CALMER_WORLDS {
-            if self.out {
-                return;
-            }
-            self.spend();
-            if let Some(calmer) = self.oracle.calmer(&self.plan, number)
-                && self.try_once(calmer)
-            {
-                return;
-            }
-        }
+        let plan = self.plan.clone();
+        let _ = (1..=CALMER_WORLDS).any(|number| self.out || self.try_calmer(&plan, number));
     }
 
     fn take_away(&mut self) {

@@ -214,6 +214,8 @@ pub struct ReducedLine {
     pub faults_before: u64,
     /// Events of the reduced run.
     pub events: u64,
+    /// Those of them that the minimal view shows: what a person reads.
+    pub shown: u64,
     /// Faults that take effect in it.
     pub faults: u64,
     /// Operations that clients began in the seed's run.

@@ -17,7 +17,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use sim::trace::{Keep, Kind, Row};
+use sim::trace::{Keep, Kind, Row, Trace};
 use sim::{Limits, Outcome, ProcessId, Schedule, Seed};
 use sim_storage::fault::FaultPlan;
 use sim_storage::model::{Applied, Observer};
@@ -119,6 +119,8 @@ pub struct WorldReport {
     pub virtual_ns: u64,
     /// Events of the trace.
     pub events: u64,
+    /// Those of them that the minimal view of the trace shows.
+    pub shown: u64,
     /// Hash over all events.
     pub fingerprint: u64,
     /// Every rule that was broken, all at the moment at which the world was halted.
@@ -548,6 +550,7 @@ fn report(
         counts,
         virtual_ns: sim::now_ns(),
         events: sim::event_count(),
+        shown: sim::with_trace(Trace::shown),
         fingerprint: sim::fingerprint(),
         findings: judge.findings().to_vec(),
         publications: judge.publications().clone(),

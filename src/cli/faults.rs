@@ -210,6 +210,7 @@ mod tests {
             counts: vec![("commit.put_head", 3), ("fault.timeout", timeouts)],
             virtual_ns,
             events: 100,
+            shown: 20,
             fingerprint,
             findings: Vec::new(),
             publications: std::collections::BTreeMap::new(),

@@ -96,7 +96,7 @@ pub(super) fn run(
 }
 
 /// Candidates for the small form of a run, unless somebody says how many.
-pub(super) const TRIES: u32 = 5_000;
+pub(super) const TRIES: u32 = 20_000;
 
 /// Events of all these candidates together: a few seconds.
 const EVENTS_MAX: u64 = 5_000_000;
@@ -175,6 +175,7 @@ pub(super) fn reduced_line(shortened: &Shortened) -> ReducedLine {
         events_before: shortened.before.size.events,
         faults_before: shortened.before.size.faults,
         events: shortened.after.events,
+        shown: shortened.after.shown,
         faults: shortened.after.faults,
         operations_before: shortened.before.size.operations,
         operations: shortened.after.operations,

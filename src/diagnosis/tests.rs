@@ -92,6 +92,7 @@ impl Run {
             counts: Vec::new(),
             virtual_ns: 0,
             events: event + 1,
+            shown: 0,
             fingerprint: 0,
             behaviour: 0,
             findings: vec![finding],

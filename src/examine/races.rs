@@ -55,7 +55,7 @@ impl Examiner<'_> {
         let mut parts = Vec::new();
         for pair in pairs(own, told).into_iter().rev().take(PAIRS_MAX) {
             let Some(tally) = self.swapped(pair, width) else { break };
-            if tally.runs * 100 < self.variations * SWAPPED_PERCENT {
+            if tally.runs * 100 < self.runs * SWAPPED_PERCENT {
                 continue;
             }
             parts.push(Part {

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use sim::trace::Keep;
 use sim_storage::fault::FaultRates;
 
-use super::{Effort, Examination, Ground, Part, Tally, Weight, examine};
+use super::{Effort, Examination, Examiner, Ground, MORE_RUNS, Part, Seen, Tally, Weight, examine};
 use crate::diagnosis::diagnose;
-use crate::plan::{Plan, replay};
+use crate::plan::{self, Failure, Plan, replay};
 use crate::report::Run;
 use crate::system::SystemUnderTest;
 use crate::systems::ManifestSystem;
-use crate::world::Arena;
+use crate::world::{Arena, Patience, Recorded};
 
-fn plan(text: &str) -> Plan {
+fn plan_of(text: &str) -> Plan {
     Plan::from_json(text).expect("a plan")
 }
 
@@ -49,7 +49,7 @@ const SKEWED: &str = include_str!("../../regressions/lease-skew.json");
 
 #[test]
 fn a_retry_that_commits_twice_needs_its_fault_and_its_operation_and_nothing_else() {
-    let plan = plan(LOST_REPLY);
+    let plan = plan_of(LOST_REPLY);
     let examined = examined(&plan, EFFORT).expect("it fails");
     assert!(examined.as_it_is.percent() >= 95, "{:?}", examined.as_it_is);
     let needed = examined.parts.iter().filter(|part| part.weight == Weight::Needed);
@@ -64,7 +64,7 @@ fn a_retry_that_commits_twice_needs_its_fault_and_its_operation_and_nothing_else
 
 #[test]
 fn a_clock_that_is_wrong_is_the_point_of_no_return() {
-    let examined = examined(&plan(SKEWED), EFFORT).expect("it fails");
+    let examined = examined(&plan_of(SKEWED), EFFORT).expect("it fails");
     let clock = part(&examined, "clock");
     assert_eq!((clock.weight, clock.tally.failed), (Weight::Needed, 0));
     let struck = clock.event.expect("it struck");
@@ -78,14 +78,14 @@ fn a_clock_that_is_wrong_is_the_point_of_no_return() {
 
 #[test]
 fn an_examination_is_a_function_of_the_plan() {
-    let plan = plan(SKEWED);
+    let plan = plan_of(SKEWED);
     let effort = Effort { variations: 10, ..EFFORT };
     assert_eq!(examined(&plan, effort), examined(&plan, effort));
 }
 
 #[test]
 fn what_passes_is_not_examined() {
-    let mut sound = plan(LOST_REPLY);
+    let mut sound = plan_of(LOST_REPLY);
     sound.bug = None;
     assert_eq!(examined(&sound, EFFORT), None);
 }
@@ -93,11 +93,11 @@ fn what_passes_is_not_examined() {
 #[test]
 fn an_examination_that_may_cost_nothing_says_so() {
     let none = Effort { events: 0, ..EFFORT };
-    let none = examined(&plan(SKEWED), none).expect("it fails");
+    let none = examined(&plan_of(SKEWED), none).expect("it fails");
     assert!(none.is_cut_short);
     assert!(none.parts.is_empty() && none.chances.is_empty());
     let little = Effort { events: 20_000, ..EFFORT };
-    let little = examined(&plan(SKEWED), little).expect("it fails");
+    let little = examined(&plan_of(SKEWED), little).expect("it fails");
     assert!(little.is_cut_short && little.as_it_is.runs == EFFORT.variations);
 }
 
@@ -115,4 +115,29 @@ fn a_part_weighs_as_much_as_the_failure_loses_without_it() {
     ] {
         assert_eq!(Weight::of(without, tally(200, 160)), weight, "{without:?}");
     }
+}
+
+#[test]
+fn a_rare_failure_is_run_more_often_until_there_are_failures_to_compare() {
+    let plan = plan_of(LOST_REPLY);
+    let ground = ground(&plan);
+    let arena = Arena::new();
+    let keep = Keep::Ring { capacity: usize::MAX };
+    let patience = Patience::Usual { operations: 1000 };
+    let own = plan::run(&arena, &plan, &ground.system, keep, Recorded::Kept, patience);
+    let own = own.expect("it fits");
+    let own = Seen { report: own.report, recording: own.recording.expect("it is recorded") };
+    let failure = plan.expect.failure.clone().expect("it fails");
+    let examiner = |failure| Examiner::new(&arena, &plan, &ground, failure, &own, EFFORT);
+    let mut often = examiner(failure);
+    let (_, tally) = often.as_it_is();
+    assert_eq!((tally.runs, often.are_too_few(tally)), (EFFORT.variations, false));
+    // It never fails like this.
+    let mut never = examiner(Failure::Deadlock);
+    let (_, tally) = never.as_it_is();
+    assert_eq!((tally.runs, tally.failed), (EFFORT.variations * MORE_RUNS, 0));
+    assert!(never.are_too_few(tally));
+    // One in a hundred is enough then.
+    let tally = Tally { failed: EFFORT.variations / 10, ..tally };
+    assert!(!never.are_too_few(tally));
 }

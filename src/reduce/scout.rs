@@ -59,9 +59,7 @@ impl Reducer<'_> {
             if number % 2 == 1 {
                 return self.try_once(Plan { seed: number.into(), ..shape.clone() });
             }
-            self.spend();
-            let calmer = self.oracle.calmer(shape, number);
-            calmer.is_some_and(|calmer| self.try_once(calmer))
+            self.try_calmer(shape, number)
         })
     }
 }

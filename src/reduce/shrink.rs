@@ -56,8 +56,11 @@ impl Reducer<'_> {
                         access += 1;
                     }
                 }
-                let simple = simplest(&self.plan.slots[slot].operations[place].does);
-                self.try_edit(|plan| plan.slots[slot].operations[place].does = simple);
+                let does = &self.plan.slots[slot].operations[place].does;
+                let simple = simplest(does);
+                if simple != *does {
+                    self.try_edit(|plan| plan.slots[slot].operations[place].does = simple);
+                }
             }
         }
     }
@@ -138,7 +141,7 @@ fn keys(plan: &Plan) -> Vec<KeyId> {
     keys
 }
 
-fn rename(plan: &mut Plan, name: impl Fn(KeyId) -> KeyId) {
+pub(super) fn rename(plan: &mut Plan, name: impl Fn(KeyId) -> KeyId) {
     // A range that would be empty keeps one key.
     let range = |range: &mut KeyRange| {
         range.start = name(range.start);

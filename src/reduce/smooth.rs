@@ -5,10 +5,13 @@ use sim_storage::fault::{Fault, Report};
 
 use super::Reducer;
 use super::removal::drop_ordinary;
-use crate::plan::{BlowKind, Plan, Span, WriteLimitEntry};
+use crate::plan::{BlowKind, Plan, RequestEntry, Span, WaysEntry, WriteLimitEntry};
 
 /// A random word in the middle: no chance that is small comes true.
 const MIDDLE: u32 = 1 << 31;
+
+/// So many requests are looked at one by one.
+const REQUESTS_MAX: usize = 60;
 
 /// Every request takes as long as usual.
 pub(super) fn ordinary_ways(plan: &mut Plan) {
@@ -54,7 +57,9 @@ impl Reducer<'_> {
                 self.round(|plan| plan.slots[slot].operations[place].patience.as_mut());
             }
             for place in 0..self.plan.slots[slot].rounds.len() {
-                if !self.try_edit(|plan| plan.slots[slot].rounds[place].pause = Span(0)) {
+                let has_pause = self.plan.slots[slot].rounds[place].pause > Span(0);
+                let at_once = |plan: &mut Plan| plan.slots[slot].rounds[place].pause = Span(0);
+                if has_pause && !self.try_edit(at_once) {
                     self.round(|plan| Some(&mut plan.slots[slot].rounds[place].pause));
                 }
             }
@@ -110,30 +115,45 @@ impl Reducer<'_> {
             drop_ordinary(&mut candidate);
             candidate
         });
+        // What is still that many has other things to lose first.
+        if self.plan.requests.len() > REQUESTS_MAX {
+            return;
+        }
+        let usual = self.plan.world.usual;
         for place in 0..self.plan.requests.len() {
             for lost in [Lost::Answer, Lost::Request] {
-                self.try_edit(|plan| name_the_fault(plan, place, lost));
+                self.try_request(place, |request| name_the_fault(request, usual, lost));
             }
-            self.try_edit(|plan| plan.requests[place].there = None);
-            self.try_edit(|plan| plan.requests[place].back = None);
-            self.try_edit(|plan| plan.requests[place].luck_ppm = 0);
+            self.try_request(place, |request| request.there = None);
+            self.try_request(place, |request| request.back = None);
+            self.try_request(place, |request| request.luck_ppm = 0);
             self.round(|plan| plan.requests[place].there.as_mut());
             self.round(|plan| plan.requests[place].back.as_mut());
-            self.try_edit(|plan| {
-                let fault = &mut plan.requests[place].fault;
-                *fault = fault.map(rounded_fault);
-            });
+            self.try_request(place, |request| request.fault = request.fault.map(rounded_fault));
         }
         self.try_edit(drop_ordinary);
+    }
+
+    /// Takes the plan with this edit of one request, if that is one.
+    fn try_request(&mut self, place: usize, edit: impl FnOnce(&mut RequestEntry)) {
+        let mut request = self.plan.requests[place].clone();
+        edit(&mut request);
+        if request != self.plan.requests[place] {
+            self.try_edit(|plan| plan.requests[place] = request);
+        }
     }
 
     /// A rounder length: one digit, or two.
     fn round(&mut self, length: impl Fn(&mut Plan) -> Option<&mut Span>) {
         for digits in [1, 2] {
-            let mut candidate = self.plan.clone();
-            let Some(span) = length(&mut candidate) else { return };
-            *span = Span(rounded(span.0, digits));
-            if candidate == self.plan || self.try_plan(candidate) {
+            let Some(Span(exact)) = length(&mut self.plan).map(|span| *span) else { return };
+            let round = rounded(exact, digits);
+            let edit = |plan: &mut Plan| {
+                if let Some(span) = length(plan) {
+                    *span = Span(round);
+                }
+            };
+            if round == exact || self.try_edit(edit) {
                 return;
             }
         }
@@ -142,9 +162,7 @@ impl Reducer<'_> {
 
 /// What takes so much longer than usual that its client may have given up is a fault, and is called
 /// by its name. `lost` says which: the answer, or the request for a while.
-fn name_the_fault(plan: &mut Plan, place: usize, lost: Lost) {
-    let usual = plan.world.usual;
-    let request = &mut plan.requests[place];
+fn name_the_fault(request: &mut RequestEntry, usual: WaysEntry, lost: Lost) {
     let is_slow = |way: Option<Span>, usual: Span| way.is_some_and(|way| way.0 > usual.0 * SLOW);
     let fault = match lost {
         _ if request.fault.is_some() => return,

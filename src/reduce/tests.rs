@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use sim::trace::Keep;
+use sim_storage::fault::Moment;
 
 use super::{
     Budget, End, Irreducible, Oracle, Shortened, Size, Suspect, cost, minimize, reduce, shorten,
 };
-use crate::plan::{Failure, Plan, origin_of_seed, replay};
+use super::{merge, sketch};
+use crate::plan::{Failure, MomentEntry, Plan, RequestEntry, Span, origin_of_seed, replay};
 use crate::system::SystemUnderTest;
 use crate::systems::ManifestSystem;
 use crate::world::Arena;
@@ -130,10 +132,10 @@ impl Oracle for Toy {
         self.asked += 1;
         let mut operations = candidate.slots.iter().flat_map(|slot| &slot.operations);
         let fails = operations.any(|operation| operation.number == self.needed);
-        fails.then_some(Size { operations: candidate.operations() as u64, ..Size::default() })
+        fails.then_some(Size { shown: candidate.operations() as u64, ..Size::default() })
     }
 
-    fn calmer(&mut self, _: &Plan, _: u64) -> Option<Plan> {
+    fn calmer(&mut self, _: &Plan, _: u64, _: u64) -> Option<Plan> {
         self.asked += 1;
         None
     }
@@ -149,4 +151,59 @@ fn reduction_asks_nothing_but_its_oracle() {
     assert_eq!((reduced.plan.operations(), reduced.plan.faults()), (1, 0));
     assert_eq!(reduced.plan.slots.len(), 1);
     assert_eq!(reduced.tries, toy.asked, "every try is a question, and every question a try");
+}
+
+#[test]
+fn a_sketch_is_a_few_operations_of_the_whole_and_follows_from_its_number() {
+    let (plan, _) = failing("head-cache-stale", 1);
+    for (size, number) in (0..=8).flat_map(|size| (0..50).map(move |number| (size, number))) {
+        let drawn = sketch::sketch(&plan, size, number);
+        assert!(drawn.operations() <= size, "{size}, {number}");
+        assert_eq!(drawn.check(), Ok(()), "{size}, {number}");
+        assert_eq!(drawn, sketch::sketch(&plan, size, number));
+    }
+    let shape = |number| {
+        let drawn = sketch::sketch(&plan, 4, number);
+        let slots = drawn.slots.iter().map(|slot| (slot.name.clone(), slot.operations.len()));
+        (slots.collect::<Vec<_>>(), drawn.blows.len())
+    };
+    let shapes: std::collections::BTreeSet<_> = (0..50).map(shape).collect();
+    assert!(shapes.len() > 20, "they differ: {}", shapes.len());
+}
+
+#[test]
+fn slots_are_merged_with_all_that_hangs_on_their_operations() {
+    let plan = Plan::from_json(include_str!("../../regressions/cleanup-on-unknown.json"));
+    let mut plan = plan.expect("a plan");
+    let mut guest = plan.slots[0].clone();
+    guest.name = String::from("writer-2");
+    guest.process = 2;
+    plan.slots.push(guest);
+    let first = plan.slots[1].operations[0].number;
+    let at = MomentEntry(Moment::Operation(first));
+    let request = |process: &str, at| RequestEntry {
+        process: process.to_owned(),
+        at,
+        nth: 0,
+        fault: None,
+        there: Some(Span(1)),
+        back: None,
+        luck_ppm: 0,
+    };
+    plan.requests = vec![request("writer-1", at), request("writer-2", at)];
+    let merged = merge::merged(&plan, 0, 1).expect("both write");
+    assert_eq!(merged.check(), Ok(()));
+    assert_eq!((merged.slots.len(), merged.operations()), (1, plan.operations()));
+    let host = &merged.slots[0];
+    let moved = host.operations[plan.slots[0].operations.len()].number;
+    let told: Vec<_> = merged.requests.iter().map(|it| (it.process.as_str(), it.at)).collect();
+    assert_eq!(told, [("writer-1", at), ("writer-1", MomentEntry(Moment::Operation(moved)))]);
+    assert_eq!(merge::merged(&plan, 0, 0), None, "nobody is merged with himself");
+}
+
+#[test]
+fn what_a_person_reads_weighs_more_than_the_events_behind_it() {
+    let size = |shown, events| Size { shown, events, ..Size::default() };
+    assert!(size(8, 300).weight() < size(20, 60).weight());
+    assert!(size(8, 300).weight() > size(8, 60).weight());
 }

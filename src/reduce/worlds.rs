@@ -25,6 +25,8 @@ pub struct Failed {
 pub struct Size {
     /// Events of its trace.
     pub events: u64,
+    /// Those of them that a person reads: the minimal view of the trace.
+    pub shown: u64,
     /// Faults that took effect.
     pub faults: u64,
     /// Operations that clients began.
@@ -40,23 +42,22 @@ impl Size {
         let faults = report.counts.iter().filter(|(name, _)| name.starts_with("fault."));
         Size {
             events: report.events,
+            shown: report.shown,
             faults: faults.map(|(_, count)| u64::from(*count)).sum(),
             operations: report.operations,
             commits: report.commits,
         }
     }
 
-    /// What a reader has to bear: what is told of operations, commits and faults, and the events
-    /// behind that.
+    /// What a reader has to bear: what is shown of the run, and the events behind that.
     #[must_use]
     pub fn weight(self) -> u64 {
-        let told = 2 * self.operations + self.commits + self.faults;
-        self.events.saturating_add(EVENTS_OF_A_LINE * told)
+        self.events.saturating_add(EVENTS_OF_A_LINE.saturating_mul(self.shown))
     }
 }
 
-/// How many events weigh as much as one that is told.
-const EVENTS_OF_A_LINE: u64 = 10;
+/// How many events weigh as much as one that is shown.
+const EVENTS_OF_A_LINE: u64 = 30;
 
 /// How much a reduction may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,8 +192,19 @@ impl<'a> Worlds<'a> {
     ) -> Option<Trial> {
         let patience = Patience::Polls(polls.min(self.polls));
         let trial = plan::run(self.arena, plan, system, keep, recorded, patience).ok()?;
-        self.events_left = self.events_left.saturating_sub(trial.report.events);
+        self.pay(plan, &trial);
         Some(trial)
+    }
+
+    /// A run costs its events, and what of its world is written down.
+    fn pay(&mut self, plan: &Plan, trial: &Trial) {
+        let cost = trial.report.events + plan.requests.len() as u64;
+        self.events_left = self.events_left.saturating_sub(cost);
+    }
+
+    /// Polls that a run may take if it is to take about as many events.
+    fn polls(&self, events: u64) -> u64 {
+        events.saturating_mul(2 * self.polls_of_an_event).saturating_add(SLACK_POLLS)
     }
 
     fn fails_as_wanted(&self, trial: &Trial) -> bool {
@@ -204,7 +216,7 @@ impl<'a> Worlds<'a> {
 impl Oracle for Worlds<'_> {
     fn fails(&mut self, candidate: &Plan, than: u64) -> Option<Size> {
         let system = Arc::clone(&self.suspect.system);
-        let polls = than.saturating_mul(2 * self.polls_of_an_event).saturating_add(SLACK_POLLS);
+        let polls = self.polls(than);
         let trial = self.run_within(polls, candidate, &system, Keep::Hash, Recorded::Dropped);
         let size = Size::of(&trial.filter(|trial| self.fails_as_wanted(trial))?.report);
         let Some(sound) = self.suspect.sound.clone() else { return Some(size) };
@@ -212,17 +224,17 @@ impl Oracle for Worlds<'_> {
         Failure::of(&trial.report.verdict).is_none().then_some(size)
     }
 
-    fn calmer(&mut self, plan: &Plan, number: u64) -> Option<Plan> {
+    fn calmer(&mut self, plan: &Plan, number: u64, than: u64) -> Option<Plan> {
         let mut plan = plan.clone();
         plan.world.schedule = None;
         plan.seed = number.into();
         let variation = Variation::latencies(&plan, Width::Wide, number);
-        let patience = Patience::Polls(self.polls);
+        let patience = Patience::Polls(self.polls.min(self.polls(than)));
         let system = Arc::clone(&self.suspect.system);
         let varied = (&plan, &variation);
         let (keep, kept) = (Keep::Hash, Recorded::Kept);
         let trial = run_varied(self.arena, varied, &system, keep, kept, patience).ok()?;
-        self.events_left = self.events_left.saturating_sub(trial.report.events);
+        self.pay(&plan, &trial);
         let recording = trial.recording.as_ref().filter(|_| self.fails_as_wanted(&trial))?;
         Some(plan::written_ways(&plan, recording))
     }

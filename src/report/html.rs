@@ -55,7 +55,9 @@ pub fn to_html(report: &RunReport) -> String {
     if let Some(reduced) = &report.reduced {
         run(&View { run: reduced, report, prefix: "r", name: REDUCED }, &mut page);
     }
-    run(&View { run: &report.full, report, prefix: "", name: "full" }, &mut page);
+    let excerpt = report.reduced.as_ref().map(|reduced| report.full.last(beside(reduced)));
+    let full = excerpt.as_ref().unwrap_or(&report.full);
+    run(&View { run: full, report, prefix: "", name: "full" }, &mut page);
     page.close("main");
     page.raw("<script>\n");
     page.raw(SCRIPT);
@@ -64,6 +66,16 @@ pub fn to_html(report: &RunReport) -> String {
     page.close("html");
     page.into_text()
 }
+
+/// Events of the full run that are told beside a reduced one.
+fn beside(reduced: &Run) -> usize {
+    BESIDE.saturating_sub(reduced.trace.len()).max(BESIDE_LEAST)
+}
+
+/// Events that a page with two runs tells of both together, and those of the full one in any case:
+/// an event takes some 600 bytes, and a page is to stay under 300 kB.
+const BESIDE: usize = 360;
+const BESIDE_LEAST: usize = 60;
 
 /// One run on its way to the page.
 struct View<'a> {
@@ -78,6 +90,11 @@ impl View<'_> {
     /// How much smaller than the full run it is, if it is the reduced one.
     fn reduction(&self) -> Option<&ReducedLine> {
         self.report.reduction.as_ref().filter(|_| self.name == REDUCED)
+    }
+
+    /// Whether less is told than is known.
+    fn is_excerpt(&self) -> bool {
+        self.name != REDUCED && self.run.trace.len() < self.report.full.trace.len()
     }
 
     /// The link to an event: its line in the trace.
@@ -190,6 +207,7 @@ fn run(view: &View<'_>, page: &mut Markup) {
     page.open("div", &[("class", "run"), ("data-run", view.name), ("data-prefix", view.prefix)]);
     if view.report.reduced.is_some() {
         page.leaf("h2", &[("class", "run-name")], &format!("The {} run", view.name));
+        excerpt(view, page);
     }
     let names = view.names();
     let parts: [Part<'_>; 7] = [
@@ -214,6 +232,18 @@ fn run(view: &View<'_>, page: &mut Markup) {
         page.close("section");
     }
     page.close("div");
+}
+
+/// Says how much of a run is told, if it is not all that is known of it.
+fn excerpt(view: &View<'_>, page: &mut Markup) {
+    if view.is_excerpt() {
+        let said = format!(
+            "Only the last {} of its {} events are told here; with --no-reduce they all are.",
+            grouped(view.run.trace.len() as u64),
+            grouped(view.run.counts.events)
+        );
+        page.leaf("p", &[("class", "hint")], &said);
+    }
 }
 
 fn heading(name: &str) -> &'static str {

@@ -22,6 +22,7 @@
 
 mod bands;
 mod build;
+mod excerpt;
 mod exchanges;
 mod objects;
 mod operations;

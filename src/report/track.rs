@@ -261,8 +261,9 @@ impl TrackRecord {
              misses are listed like hits.\n\n\
              {} starts for each bug, at most {} seeds each, {}. *Median* and *95 %* are seeds to \
              the first detection; CPU time depends on the machine. *Found by* is the strategy of the \
-             worlds that found it most often. *Reduced* is the first detection made small: events \
-             and faults.\n\n{}.\n\n\
+             worlds that found it most often. *Reduced* is the first detection made small: what a \
+             person reads of it (the events of `vopr replay --filter minimal`), and its \
+             faults.\n\n{}.\n\n\
              | bug | found | median | 95 % | CPU ms | found by | reduced | class | right | broken rules |\n\
              |---|---|---|---|---|---|---|---|---|---|\n",
             self.system,
@@ -343,11 +344,11 @@ fn found_by(bug: &BugRecord) -> String {
     most.map_or_else(|| String::from("-"), |(name, times)| format!("{name} {times}"))
 }
 
-/// Events and faults of the small form.
+/// What a person reads of the small form: events of its minimal view, and faults.
 fn small(bug: &BugRecord) -> String {
     match bug.reduced {
         None => String::from("-"),
-        Some(line) => format!("{} / {}", line.events, line.faults),
+        Some(line) => format!("{} / {}", line.shown, line.faults),
     }
 }
 
@@ -376,5 +377,29 @@ mod tests {
         assert_eq!(quantile(&values, 75), Some(9));
         assert_eq!(quantile(&values, 95), None);
         assert_eq!(quantile(&[], 50), None);
+    }
+
+    #[test]
+    fn a_reduced_run_is_as_long_as_what_a_person_reads_of_it() {
+        let bug = BugInfo {
+            name: "some-bug",
+            sentence: "",
+            origin: "",
+            class: crate::checkers::Class::LostUpdate,
+            also: &[],
+        };
+        let mut record = BugRecord::of(&bug, &[]);
+        assert_eq!(small(&record), "-");
+        record.reduced = Some(ReducedLine {
+            events_before: 3914,
+            faults_before: 212,
+            events: 96,
+            shown: 8,
+            faults: 1,
+            operations_before: 300,
+            operations: 2,
+            tries: 61,
+        });
+        assert_eq!(small(&record), "8 / 1");
     }
 }

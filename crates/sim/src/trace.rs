@@ -51,6 +51,7 @@ pub struct Trace {
     keep: Keep,
     hash: u64,
     count: u64,
+    shown: u64,
     ring: VecDeque<Kept>,
     pairs: Pairs,
 }
@@ -60,6 +61,7 @@ impl Trace {
         self.keep = keep;
         self.hash = 0;
         self.count = 0;
+        self.shown = 0;
         self.ring.clear();
         self.pairs.clear();
     }
@@ -74,6 +76,12 @@ impl Trace {
     #[must_use]
     pub fn count(&self) -> u64 {
         self.count
+    }
+
+    /// Number of events so far that [`Filter::Minimal`] shows: what a person has to read.
+    #[must_use]
+    pub fn shown(&self) -> u64 {
+        self.shown
     }
 
     /// Whether events are kept, so that making details is worth the time.
@@ -104,6 +112,7 @@ impl Trace {
     ) -> u64 {
         let index = self.count;
         self.count += 1;
+        self.shown += u64::from(Filter::Minimal.passes(kind));
         let who = u64::from(process.0) << 48 | (kind as u64) << 32 | u64::from(object);
         self.hash = fold(fold(self.hash ^ who, at_ns), a ^ b.rotate_left(32));
         if self.keep != Keep::Hash {

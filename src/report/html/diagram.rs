@@ -107,8 +107,13 @@ impl<'a> Picture<'a> {
         if run.unseen.before > 0 {
             let _ = write!(
                 said,
-                "; the first {} were not kept (--ring N keeps more)",
-                grouped(run.unseen.before)
+                "; the first {} are left out ({})",
+                grouped(run.unseen.before),
+                if self.view.is_excerpt() {
+                    "--no-reduce tells them"
+                } else {
+                    "--ring N keeps more"
+                }
             );
         }
         if run.unseen.after > 0 {
@@ -119,6 +124,7 @@ impl<'a> Picture<'a> {
             None => "those of the beginning and what befell processes",
         };
         match all - full {
+            0 if all < run.counts.events => said.push_str("; all others are drawn in full."),
             0 => said.push_str("; all of them are drawn in full."),
             small => {
                 let _ = write!(
@@ -391,8 +397,7 @@ impl<'a> Picture<'a> {
         let base = (self.layout.y[place] + 4).to_string();
         let mut write = |x: i64, text: &str| {
             let x = x.to_string();
-            let place = [("x", &*x), ("y", &*base), ("text-anchor", "end")];
-            page.leaf("text", &[("class", "n"), place[0], place[1], place[2]], text);
+            page.leaf("text", &[("class", "n"), ("x", &x), ("y", &base)], text);
         };
         write(self.left - 100, &row.event.to_string());
         let above = place.checked_sub(1).filter(|above| self.layout.full[*above]);

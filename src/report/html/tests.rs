@@ -101,7 +101,32 @@ fn all_examples() -> Vec<RunReport> {
         example::long(3000),
         RunReport { full: ring, ..example::report() },
         empty,
+        both(10_000, 250),
     ]
+}
+
+/// A long run that was reduced to a shorter one.
+fn both(full: u64, reduced: u64) -> RunReport {
+    let reduced = example::long(reduced).full;
+    RunReport { full: example::long(full).full, reduced: Some(reduced), ..example::examined() }
+}
+
+#[test]
+fn beside_a_reduced_run_the_full_one_is_told_by_its_end_and_the_page_says_so() {
+    let report = both(10_000, 250);
+    let page = to_html(&report);
+    assert!(page.len() < 300_000, "{} bytes", page.len());
+    assert!(page.contains("Only the last 110 of its 10,000 events are told here"));
+    assert!(page.contains("the first 9,890 are left out (--no-reduce tells them)"));
+    let parsed = parse(&page);
+    assert!(parsed.ids.contains(&String::from("e9999")), "the failure");
+    assert!(!parsed.ids.contains(&String::from("e9889")), "what was long before");
+    assert!(parsed.ids.contains(&String::from("re0")), "of the reduced run nothing is missing");
+    // A large reduced run leaves the full one less room, and a little in any case.
+    let page = to_html(&both(10_000, 390));
+    assert!(page.contains("Only the last 60 of its 10,000 events are told here"));
+    // What is short is told whole.
+    assert!(!to_html(&both(100, 50)).contains("Only the last"));
 }
 
 #[test]
@@ -166,7 +191,7 @@ fn a_page_says_how_many_events_are_drawn_small_and_which() {
     assert!(page.contains("3,000 events; 400 are drawn in full"), "the note above the diagram");
     assert!(page.contains(" events drawn small: #0 to #"), "the note beside the dots");
     let cut = to_html(&all_examples()[6]);
-    assert!(cut.contains("the first 501 were not kept"));
+    assert!(cut.contains("the first 501 are left out (--ring N keeps more)"));
     assert!(cut.contains("the last 499 were not asked for"));
 }
 

@@ -1,0 +1,295 @@
+//! Sketches: small worlds that are drawn from the parts of a large one.
+//!
+//! Taking away is a path: each step must fail, so a failure that needs a race is stuck where every
+//! single part that goes shifts the race. A sketch leaves the path. It is a handful of operations
+//! of a few slots, with at most some of the blows and faults, with other pauses and latencies, and
+//! it either fails in the same way or it does not. Most do not, but a world of four operations ends
+//! after a few hundred events, so that hundreds of sketches cost less than a few tries of the whole;
+//! and what fails among the smallest ones is nearly small already.
+//!
+//! Sketches are tried the smallest first. They are drawn from their number and nothing else.
+
+use std::collections::BTreeMap;
+
+use sim::trace::fold;
+
+use super::Reducer;
+use super::removal::{drop_ordinary, faults, keep_blows, keep_faults, keep_operations, keep_slots};
+use super::shrink::rename;
+use super::smooth::ordinary_ways;
+use crate::plan::{
+    BlowEntry, BlowKind, MomentEntry, Place, Plan, RequestEntry, Span, UpkeepEntry, Whom,
+};
+use crate::workload::KeyId;
+use sim_storage::fault::Moment;
+
+/// Operations of the sketches of the first round, the fewest first, and how many there are of each
+/// size.
+const SIZES: [usize; 10] = [0, 1, 2, 3, 4, 5, 6, 8, 10, 14];
+const TRIES_OF_A_SIZE: usize = 60;
+
+/// Sketches of any other round, and the operations of one of them, at most.
+const TRIES: usize = 400;
+const SIZE_MAX: usize = 14;
+
+/// A sketch that runs for much longer is not small.
+const EVENTS: u64 = 500;
+
+/// Sketches that there are of one size.
+const NUMBERS: u64 = 1 << 48;
+
+/// A plan with more requests that are not ordinary is sketched with nothing but their faults.
+const WAYS_MAX: usize = 40;
+
+/// How long a stall lasts, in typical requests.
+const STALLS: [u64; 6] = [3, 10, 30, 100, 300, 1000];
+
+/// At which step of an operation it begins, and which of its requests is struck, at most.
+const STEPS_MAX: u64 = 24;
+const NTH_MAX: u64 = 6;
+
+/// Sizes of values, in bytes, beside the one that there is.
+const LARGE: u16 = 4000;
+
+/// In which order the events of sketches come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// By time.
+    ByTime,
+    /// By time, or as it is drawn in the whole.
+    Either,
+}
+
+impl Reducer<'_> {
+    /// Takes the first sketch of `whole` that fails: the smallest ones first in the first round,
+    /// afterwards some of all sizes up to `most`. No two rounds try the same.
+    pub(super) fn sketch(
+        &mut self,
+        whole: &Plan,
+        (round, order): (u64, Order),
+        most: usize,
+    ) -> bool {
+        let mut whole = whole.clone();
+        if order == Order::ByTime {
+            whole.world.schedule = None;
+        }
+        if whole.requests.len() > WAYS_MAX {
+            whole.requests.iter_mut().for_each(|request| request.luck_ppm = 0);
+            ordinary_ways(&mut whole);
+        }
+        let dice = &mut Dice(round);
+        let sizes: Vec<usize> = match round {
+            0 => SIZES.into_iter().flat_map(|size| [size; TRIES_OF_A_SIZE]).collect(),
+            _ => (0..TRIES).map(|_| 1 + dice.below(most.min(SIZE_MAX) as u64) as usize).collect(),
+        };
+        self.patience = EVENTS;
+        let fails = sizes.into_iter().filter(|size| *size <= most).any(|size| {
+            let number = dice.below(NUMBERS);
+            !self.out && self.try_sketch(&sketch(&whole, size, number), number)
+        });
+        self.patience = u64::MAX;
+        fails
+    }
+
+    /// With latencies as usual, with others, or in the order that is drawn.
+    fn try_sketch(&mut self, sketch: &Plan, number: u64) -> bool {
+        let is_drawn = sketch.world.schedule.is_some();
+        match number % 3 {
+            0 if is_drawn => self.try_once(sketch.clone()),
+            1 => {
+                let mut sketch = sketch.clone();
+                sketch.world.schedule = None;
+                self.try_once(sketch)
+            }
+            _ => self.try_calmer(sketch, number),
+        }
+    }
+
+    /// Takes a run of the plan by time and with other latencies if it fails.
+    pub(super) fn try_calmer(&mut self, plan: &Plan, number: u64) -> bool {
+        if !self.spend() {
+            return false;
+        }
+        let calmer = self.oracle.calmer(plan, number, self.longest());
+        calmer.is_some_and(|calmer| self.try_once(calmer))
+    }
+}
+
+/// So many operations of `whole`, with some of what surrounds them.
+pub(super) fn sketch(whole: &Plan, operations: usize, number: u64) -> Plan {
+    let dice = &mut Dice(number);
+    let mut plan = keep_operations(whole, &some_operations(whole, operations, dice));
+    let idle = if operations == 0 { 2 } else { 6 };
+    let is_kept = |slot: &usize, dice: &mut Dice| {
+        let slot = &plan.slots[*slot];
+        !slot.operations.is_empty() || !slot.rounds.is_empty() || dice.below(idle) == 0
+    };
+    let kept: Vec<usize> = (0..plan.slots.len()).filter(|slot| is_kept(slot, dice)).collect();
+    plan = keep_slots(&plan, &kept);
+    plan = keep_blows(&plan, &some(plan.blows.len(), dice));
+    plan = keep_faults(&plan, &some(faults(&plan), dice));
+    match dice.below(4) {
+        0 => another_fault(whole, &mut plan, dice),
+        1 | 2 if plan.blows.is_empty() => another_blow(&mut plan, dice),
+        _ => {}
+    }
+    if dice.below(2) == 0 {
+        ordinary_ways(&mut plan);
+    }
+    drop_ordinary(&mut plan);
+    other_pauses(&mut plan, dice);
+    other_operations(&mut plan, dice);
+    if dice.below(2) == 0 {
+        plan.world.clients = 1;
+    }
+    match dice.below(4) {
+        0 => plan.world.tuning.iter_mut().for_each(|word| *word = dice.below(1 << 32) as u32),
+        1 => plan.world.filling = LARGE,
+        _ => {}
+    }
+    plan.seed = number.into();
+    plan
+}
+
+/// A fault of the whole, at any request.
+fn another_fault(whole: &Plan, plan: &mut Plan, dice: &mut Dice) {
+    // A kind that struck once is as likely as one that struck a hundred times.
+    let faults = whole.requests.iter().filter_map(|request| Some((request.fault?.kind(), request)));
+    let faults: Vec<&RequestEntry> = faults.collect::<BTreeMap<_, _>>().into_values().collect();
+    let Some((slot, at)) = moment(plan, dice) else { return };
+    let Some(request) = dice.one(&faults) else { return };
+    let (process, nth) = (plan.slots[slot].name.clone(), dice.below(NTH_MAX) as u32);
+    plan.requests.retain(|it| (&it.process, it.at, it.nth) != (&process, at, nth));
+    plan.requests.push(RequestEntry {
+        process,
+        at,
+        nth,
+        there: None,
+        back: None,
+        ..(*request).clone()
+    });
+}
+
+/// A process stops for a while, or crashes, at any of its steps. What reaches the rare failures is
+/// less often many faults than one stall of the right length.
+fn another_blow(plan: &mut Plan, dice: &mut Dice) {
+    let Some((slot, MomentEntry(Moment::Operation(operation)))) = moment(plan, dice) else {
+        return;
+    };
+    let after = dice.below(STEPS_MAX) as u32;
+    let (at, whom) = (Place::AnyStep, Whom::Slot);
+    let typical = plan.world.typical_request.0;
+    let blow = match dice.one(&STALLS) {
+        Some(times) if dice.below(4) > 0 => {
+            BlowKind::StallAtStep { at, whom, after, lasts: Span(typical.saturating_mul(*times)) }
+        }
+        _ => BlowKind::CrashAtStep { at, whom, after },
+    };
+    let slot = plan.slots[slot].name.clone();
+    plan.blows.push(BlowEntry { slot, operation, delay: Span(0), blow });
+}
+
+/// A slot, and one of its operations or its opening.
+fn moment(plan: &Plan, dice: &mut Dice) -> Option<(usize, MomentEntry)> {
+    let slot = dice.below(plan.slots.len() as u64) as usize;
+    let entry = plan.slots.get(slot)?;
+    let operations = entry.operations.iter().map(|operation| operation.number);
+    let numbers: Vec<u32> =
+        operations.chain(entry.rounds.iter().map(|round| round.number)).collect();
+    let moment = dice.one(&numbers).map_or(Moment::Opening(0), |number| Moment::Operation(*number));
+    Some((slot, MomentEntry(moment)))
+}
+
+/// Which operations are kept: a run of them in each of a few slots.
+fn some_operations(whole: &Plan, count: usize, dice: &mut Dice) -> Vec<usize> {
+    let mut from = 0;
+    let mut busy: Vec<(usize, usize, usize)> = Vec::new();
+    for slot in &whole.slots {
+        let length = slot.operations.len() + slot.rounds.len();
+        if length > 0 {
+            busy.push((from, length, 0));
+        }
+        from += length;
+    }
+    dice.shuffle(&mut busy);
+    busy.truncate(1 + dice.below(count.min(busy.len()).max(1) as u64) as usize);
+    for place in 0..count {
+        let slot = if place < busy.len() { place } else { dice.below(busy.len() as u64) as usize };
+        if let Some((_, length, taken)) = busy.get_mut(slot) {
+            *taken = (*taken + 1).min(*length);
+        }
+    }
+    let mut kept = Vec::new();
+    for (from, length, taken) in busy {
+        let skipped = dice.below((length - taken + 1) as u64) as usize;
+        kept.extend(from + skipped..from + skipped + taken);
+    }
+    kept.sort_unstable();
+    kept
+}
+
+/// None, one or all of so many, in this order of frequency.
+fn some(count: usize, dice: &mut Dice) -> Vec<usize> {
+    match dice.below(5) {
+        3 | 4 if count > 0 => vec![dice.below(count as u64) as usize],
+        2 => (0..count).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// No pauses, those that there are, or each of them longer or shorter.
+fn other_pauses(plan: &mut Plan, dice: &mut Dice) {
+    let how = dice.below(3);
+    let mut other = |span: &mut Span| match (how, dice.below(4)) {
+        (0, _) | (2, 0) => *span = Span(0),
+        (2, 1) => span.0 /= 4,
+        (2, 2) => span.0 *= 2,
+        _ => {}
+    };
+    for slot in &mut plan.slots {
+        other(&mut slot.start_after);
+        slot.operations.iter_mut().for_each(|operation| other(&mut operation.think));
+        slot.rounds.iter_mut().for_each(|round| other(&mut round.pause));
+    }
+}
+
+/// Fewer keys; patience and upkeep for all or for none.
+fn other_operations(plan: &mut Plan, dice: &mut Dice) {
+    let (keys, upkeep, is_patient) = (1 + dice.below(3) as u16, dice.below(3), dice.below(2) == 0);
+    if keys < 3 {
+        rename(plan, |key| KeyId(key.0 % keys));
+    }
+    for operation in plan.slots.iter_mut().flat_map(|slot| &mut slot.operations) {
+        if is_patient {
+            operation.patience = None;
+        }
+        operation.upkeep = match upkeep {
+            0 => UpkeepEntry::None,
+            1 if !operation.does.kind.is_read_only() => UpkeepEntry::Done,
+            _ => operation.upkeep,
+        };
+    }
+}
+
+/// Numbers that follow from the first one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Dice(pub(super) u64);
+
+impl Dice {
+    /// A number below `bound`, or 0.
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
+        self.0 = fold(self.0, bound);
+        ((u128::from(self.0) * u128::from(bound)) >> 64) as u64
+    }
+
+    /// One of these.
+    fn one<'a, T>(&mut self, items: &'a [T]) -> Option<&'a T> {
+        items.get(self.below(items.len() as u64) as usize)
+    }
+
+    fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            items.swap(last, self.below(last as u64 + 1) as usize);
+        }
+    }
+}
