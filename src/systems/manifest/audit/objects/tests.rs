@@ -21,6 +21,12 @@ const FLOOR: u64 = 9;
 #[derive(Clone, Default)]
 struct Eye(Arc<Mutex<(Objects, Vec<Rule>)>>);
 
+impl Eye {
+    fn objects(&self, change: impl FnOnce(&mut Objects)) {
+        change(&mut self.0.lock().expect("one thread").0);
+    }
+}
+
 impl Observer for Eye {
     fn applied(&mut self, change: &Applied<'_>) {
         let (objects, broken) = &mut *self.0.lock().expect("one thread");
@@ -45,8 +51,7 @@ impl Scene {
         let (_, name) = ObjectName::parse(SEGMENT).expect("the name of a segment");
         let segment = SegmentRef { name, first: 1, last: 1, len: 7, hash: 0, chain_end: 0 };
         let before = Directory { segments: vec![segment], ..Directory::default() };
-        let objects = &mut scene.eye.0.lock().expect("one thread").0;
-        objects.renamed(&before, &Directory::default(), 5);
+        scene.eye.objects(|objects| objects.renamed(&before, &Directory::default(), 5));
         scene
     }
 
@@ -91,18 +96,17 @@ fn a_segment_that_nobody_needs_may_go() {
 fn a_pin_keeps_what_its_roots_name_until_its_reader_lets_go() {
     let pinned = || {
         let mut scene = Scene::new();
-        let objects = scene.eye.clone();
         // Written in time: when roots from 3 on could be opened still.
-        objects.0.lock().expect("one thread").0.pins.insert(
-            PIN.to_owned(),
-            LivePin {
-                guard: Guard::From(3),
-                until_ns: 900_000_000,
-                given_up_ns: 1_000_000_000,
-                counter: 1,
-                process: READER,
-            },
-        );
+        let live = LivePin {
+            guard: Guard::From(3),
+            until_ns: 900_000_000,
+            given_up_ns: 1_000_000_000,
+            counter: 1,
+            process: READER,
+        };
+        scene.eye.objects(|objects| {
+            objects.pins.insert(PIN.to_owned(), live);
+        });
         scene.put(READER, PIN, pin(3, 2));
         scene
     };
