@@ -81,7 +81,7 @@ fn shortened(plan: &Plan, suspect: &Suspect, tries: u32) -> Shortened {
 fn what_is_reduced_fails_in_the_same_way_to_the_same_bytes_and_is_small() {
     for bug in ["blind-head-put", "head-cache-stale", "retired-dropped-early"] {
         let (plan, suspect) = failing(bug, 2);
-        let small = shortened(&plan, &suspect, 2_000);
+        let small = shortened(&plan, &suspect, 20_000);
         assert_eq!(small.reduced.end, End::FixedPoint, "{bug}");
         let text = small.reduced.plan.to_json();
         let read = Plan::from_json(&text).expect("what is written can be read");
@@ -97,7 +97,7 @@ fn what_is_reduced_fails_in_the_same_way_to_the_same_bytes_and_is_small() {
         let few = (plan.operations() / 2).max(8);
         assert!(read.operations() <= few && read.faults() <= 2, "{bug}: {text}");
         // The same reduction comes to the same plan.
-        assert_eq!(shortened(&plan, &suspect, 2_000).reduced.plan, small.reduced.plan, "{bug}");
+        assert_eq!(shortened(&plan, &suspect, 20_000).reduced.plan, small.reduced.plan, "{bug}");
     }
 }
 
