@@ -16,13 +16,14 @@ use crate::workload::OpId;
 /// Where the ids lie on the shelf.
 const COMMITS: &str = "commits";
 
-/// Of 256 operations so many leave their id, and so many ask about another one.
+/// Of 256 operations so many leave their id, and so many ask about another one. Not the plain ones,
+/// of variant 0: a plan that does not mention variants has nothing of this.
 const LEAVE_OF_256: u32 = 90;
 const ASK_OF_256: u32 = 16;
 
 /// Leaves the id of an operation's commit, perhaps.
 pub(super) fn maybe_leave(shelf: &Shelf, variant: u16, operation: OpId, id: CommitId) {
-    if habit(variant, 5) >= LEAVE_OF_256 {
+    if habit(variant, 5) < 256 - LEAVE_OF_256 {
         return;
     }
     let mut note = Vec::with_capacity(28);
@@ -42,7 +43,7 @@ pub(super) async fn maybe_ask(
     variant: u16,
     seen: &Recorder,
 ) -> Result<(), Error> {
-    if habit(variant, 6) >= ASK_OF_256 {
+    if habit(variant, 6) < 256 - ASK_OF_256 {
         return Ok(());
     }
     let note = shelf.find(COMMITS, habit(variant, 7) as usize);
