@@ -245,6 +245,14 @@ pub struct SlotEntry {
     pub rounds: Vec<RoundEntry>,
 }
 
+impl SlotEntry {
+    /// The numbers of its operations, or of its rounds, in their order.
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = u32> + '_ {
+        let operations = self.operations.iter().map(|operation| operation.number);
+        operations.chain(self.rounds.iter().map(|round| round.number))
+    }
+}
+
 /// One operation of a client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -326,7 +334,7 @@ impl Plan {
     /// How many operations and rounds it plans.
     #[must_use]
     pub fn operations(&self) -> usize {
-        self.slots.iter().map(|slot| slot.operations.len() + slot.rounds.len()).sum()
+        self.slots.iter().map(|slot| slot.numbers().count()).sum()
     }
 }
 

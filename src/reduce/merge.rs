@@ -46,9 +46,7 @@ pub(super) fn merged(plan: &Plan, home: usize, guest: usize) -> Option<Plan> {
     if home == guest || !(both_operate || same_duty) {
         return None;
     }
-    let operations = entry.operations.iter().map(|operation| operation.number);
-    let numbers = operations.chain(entry.rounds.iter().map(|round| round.number));
-    let shift = numbers.max().map_or(0, |last| last + 1);
+    let shift = entry.numbers().max().map_or(0, |last| last + 1);
     entry.operations.extend(stranger.operations.into_iter().map(|mut operation| {
         operation.number += shift;
         operation

@@ -91,9 +91,7 @@ fn rehung(blow: BlowEntry, slots: &[SlotEntry]) -> Option<BlowEntry> {
 
 /// Of the operations that a slot has, the last one up to `number`, or the first one after it.
 fn nearest(slot: &SlotEntry, number: u32) -> Option<u32> {
-    let operations = slot.operations.iter().map(|operation| operation.number);
-    let numbers: Vec<u32> =
-        operations.chain(slot.rounds.iter().map(|round| round.number)).collect();
+    let numbers: Vec<u32> = slot.numbers().collect();
     let before = numbers.iter().rev().find(|&&other| other <= number);
     before.or_else(|| numbers.first()).copied()
 }

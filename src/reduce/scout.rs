@@ -36,8 +36,7 @@ impl Reducer<'_> {
     /// Takes the smallest shape in which the failure is found.
     pub(super) fn scout(&mut self) {
         let whole = self.plan.clone();
-        let longest =
-            whole.slots.iter().map(|slot| slot.operations.len() + slot.rounds.len()).max();
+        let longest = whole.slots.iter().map(|slot| slot.numbers().count()).max();
         for count in SHAPES.into_iter().filter(|count| Some(*count) < longest) {
             for faults in [Faults::None, Faults::Blows, Faults::All] {
                 for end in [End::Last, End::First] {
@@ -69,7 +68,7 @@ fn shape(plan: &Plan, count: usize, end: End) -> Plan {
     let mut kept = Vec::new();
     let mut from = 0;
     for slot in &plan.slots {
-        let all = slot.operations.len() + slot.rounds.len();
+        let all = slot.numbers().count();
         let few = count.min(all);
         kept.extend(match end {
             End::First => from..from + few,

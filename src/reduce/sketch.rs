@@ -193,9 +193,7 @@ fn another_blow(plan: &mut Plan, dice: &mut Dice) {
 fn moment(plan: &Plan, dice: &mut Dice) -> Option<(usize, MomentEntry)> {
     let slot = dice.below(plan.slots.len() as u64) as usize;
     let entry = plan.slots.get(slot)?;
-    let operations = entry.operations.iter().map(|operation| operation.number);
-    let numbers: Vec<u32> =
-        operations.chain(entry.rounds.iter().map(|round| round.number)).collect();
+    let numbers: Vec<u32> = entry.numbers().collect();
     let moment = dice.one(&numbers).map_or(Moment::Opening(0), |number| Moment::Operation(*number));
     Some((slot, MomentEntry(moment)))
 }
@@ -205,7 +203,7 @@ fn some_operations(whole: &Plan, count: usize, dice: &mut Dice) -> Vec<usize> {
     let mut from = 0;
     let mut busy: Vec<(usize, usize, usize)> = Vec::new();
     for slot in &whole.slots {
-        let length = slot.operations.len() + slot.rounds.len();
+        let length = slot.numbers().count();
         if length > 0 {
             busy.push((from, length, 0));
         }
@@ -273,11 +271,11 @@ fn other_operations(plan: &mut Plan, dice: &mut Dice) {
 
 /// Numbers that follow from the first one.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Dice(pub(super) u64);
+struct Dice(u64);
 
 impl Dice {
     /// A number below `bound`, or 0.
-    pub(super) fn below(&mut self, bound: u64) -> u64 {
+    fn below(&mut self, bound: u64) -> u64 {
         self.0 = fold(self.0, bound);
         ((u128::from(self.0) * u128::from(bound)) >> 64) as u64
     }
