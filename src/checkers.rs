@@ -176,6 +176,13 @@ impl Judge {
         self.log.len() as u64
     }
 
+    /// The operation that commit `seq` says that it is.
+    #[must_use]
+    pub fn operation_of(&self, seq: u64) -> Option<OpId> {
+        let index = usize::try_from(seq.checked_sub(1)?).ok()?;
+        self.log.get(index).map(|commit| commit.op)
+    }
+
     /// How often each check was made.
     #[must_use]
     pub fn counts(&self) -> CheckCounts {

@@ -141,12 +141,13 @@ impl Judge {
         let invoked = op.invoked_event;
         if let Some((earlier, earlier_event)) = op.committed {
             let what = format!("{} is commit {earlier} and commit {seq}", describe(op));
-            return self.broken(
-                Rule::CommittedOnce,
-                process,
-                what,
-                &[invoked, earlier_event, event],
-            );
+            let evidence = [invoked, earlier_event, event];
+            // What commits the rest of an operation does not repeat it: it was torn.
+            let rule = match self.is_whole(id, seq) {
+                true => Rule::CommittedOnce,
+                false => Rule::CommitWhole,
+            };
+            return self.broken(rule, process, what, &evidence);
         }
         if op.state == OpState::Failed {
             let what = format!("{} was reported as failed and is commit {seq}", describe(op));

@@ -100,29 +100,42 @@ impl<'a> Case<'a> {
         self.own().filter(move |row| row.kind == Kind::Reply && row.b == status)
     }
 
-    /// A body that reached the process other than the store holds it, and that it took: it did not
-    /// ask for that object again.
+    /// A body that reached the process other than the store holds it, and that it took: whoever had
+    /// asked for the object did not ask again.
     pub(super) fn accepted_damage(&self) -> Option<Proof> {
-        let mut asked_again = Vec::new();
-        for row in self.own() {
-            if row.kind == Kind::Crash {
-                break;
+        let mut asked_again: Vec<&Row> = Vec::new();
+        let mut damaged: Vec<&Row> = Vec::new();
+        for row in self.own().take_while(|row| row.kind != Kind::Crash) {
+            if is_fault(row, &DAMAGE) {
+                damaged.push(row);
             }
-            if row.kind == Kind::Request && is_read(&row.detail) {
-                asked_again.push(row.object);
+            if row.kind != Kind::Request || !is_read(&row.detail) {
+                continue;
             }
-            // The request itself stands before its fault.
-            if is_fault(row, &DAMAGE) && !asked_again.contains(&row.object) {
+            if let Some(damage) = damaged.iter().find(|damage| damage.a == row.a)
+                && !asked_again.iter().any(|other| is_of_same(other, row))
+            {
                 let answered = self
                     .own()
                     .find(|reply| reply.kind == Kind::Reply && reply.a == row.a && reply.b == 200);
                 // What no root names may be done without.
                 if let Some(reply) = answered.filter(|reply| self.is_published(reply)) {
-                    return Some(vec![row.event, reply.event]);
+                    return Some(vec![damage.event, reply.event]);
                 }
             }
+            asked_again.push(row);
         }
         None
+    }
+
+    /// Damage that the operation in question took, and went on: it asked for something after that.
+    pub(super) fn went_on_with_damage(&self) -> Option<Proof> {
+        let damage = self.accepted_damage()?;
+        let asked =
+            self.rows.iter().find(|row| row.kind == Kind::Reply && damage.contains(&row.event))?;
+        let since = self.invoked()?.event;
+        let went_on = self.own().any(|row| row.kind == Kind::Request && row.event > asked.event);
+        (damage[0] > since && went_on).then_some(damage)
     }
 
     /// A torn object that a root names and that the process read afterwards.
@@ -139,13 +152,17 @@ impl<'a> Case<'a> {
         })
     }
 
-    /// A published object that the process asked for, did not get, and did without: it did not
-    /// ask again. A snapshot is loaded by the first operation that needs it, so the whole life of
-    /// the process is looked at, newest first.
+    /// A published object that a client of the process asked for, did not get, and did without: it
+    /// did not ask again, nor did its operation fail. A snapshot is loaded by the first operation
+    /// that needs it, so the whole life of the process is looked at, newest first.
     pub(super) fn missed_object(&self) -> Option<Proof> {
         let mut got = Vec::new();
-        let mut asked = Vec::new();
+        let mut asked: Vec<&Row> = Vec::new();
+        let mut ended: Vec<&Row> = Vec::new();
         for row in self.own().take_while(|row| row.kind != Kind::Crash) {
+            if is_success(row.kind) || is_failure(row.kind) {
+                ended.push(row);
+            }
             if !is_read(&row.detail) || !self.is_published(row) {
                 continue;
             }
@@ -153,10 +170,13 @@ impl<'a> Case<'a> {
                 got.push(row.a);
             }
             if row.kind == Kind::Request {
-                if !got.contains(&row.a) && !asked.contains(&row.object) {
+                let ending = ended.iter().rev().find(|end| row.task != 0 && end.task == row.task);
+                let gave_up = ending.is_some_and(|end| is_failure(end.kind));
+                let again = asked.iter().any(|other| is_of_same(other, row));
+                if !got.contains(&row.a) && !again && !gave_up {
                     return Some(vec![row.event]);
                 }
-                asked.push(row.object);
+                asked.push(row);
             }
         }
         None
@@ -224,11 +244,9 @@ impl<'a> Case<'a> {
     }
 
     /// A pin that nobody renews any more, that is listed again and again while nothing else is left
-    /// to do, and that stays, with other objects: when it was written last, and the last two looks.
+    /// to do, and that nobody even tries to remove: when it was written last, and the last two looks.
+    /// As long as it stays, nothing that is younger can be collected.
     pub(super) fn waits_for_the_dead(&self) -> Option<Proof> {
-        if !self.objects().iter().any(|name| !name.contains("/pin/")) {
-            return None;
-        }
         let calm = self.before().find(|row| row.kind == Kind::Phase)?.event;
         let looks = self.before().take_while(|row| row.event > calm);
         let mut looks = looks.filter(|row| {
@@ -245,11 +263,20 @@ impl<'a> Case<'a> {
                     .is_some_and(|name| !self.life_of(name).any(|row| row.event > pin.event))
         };
         let applied = |row: &&Row| row.kind == Kind::Apply && row.b == 200;
+        let tried = |pin: &&Row| {
+            let mut later = self.before().take_while(|row| row.event > pin.event);
+            later.any(|row| {
+                row.kind == Kind::Request
+                    && row.detail.starts_with("delete")
+                    && row.detail.split(' ').any(|name| Some(name) == written_name(&pin.detail))
+            })
+        };
         let looked_at = |pin: &&Row| {
             let get = self.before().take_while(|row| row.event > calm);
             get.into_iter().any(|row| row.kind == Kind::Reply && row.object == pin.object)
         };
-        let pin = self.rows.iter().filter(applied).filter(looked_at).find(stays)?;
+        let pins = self.rows.iter().filter(applied).filter(stays).filter(looked_at);
+        let pin = pins.filter(|pin| !tried(pin)).next()?;
         Some(vec![pin.event, before.event, last.event])
     }
 
@@ -277,6 +304,16 @@ impl<'a> Case<'a> {
 
 pub(super) fn is_fault(row: &Row, names: &[&str]) -> bool {
     row.kind == Kind::Fault && names.iter().any(|name| row.detail.starts_with(name))
+}
+
+/// Whether two requests are for one object and by one client. The task is not known of a request
+/// that left when a stall ended.
+fn is_of_same(one: &Row, other: &Row) -> bool {
+    one.object == other.object && (one.task == other.task || one.task == 0 || other.task == 0)
+}
+
+fn is_failure(kind: Kind) -> bool {
+    matches!(kind, Kind::Fail | Kind::Unknown)
 }
 
 fn is_success(kind: Kind) -> bool {

@@ -54,6 +54,9 @@ pub(super) fn classes(case: &Case<'_>) -> Vec<(Class, Proof)> {
 /// Bytes that nobody had written were decoded. It stands before what a root then publishes or a
 /// client then sees, because it happened before that.
 fn damaged_bytes_taken(case: &Case<'_>) -> Option<Proof> {
+    if case.broke(&[Rule::FailedAbsent]) {
+        return case.went_on_with_damage();
+    }
     if !case.broke(&CONTENT) && !case.broke(&[Rule::ReadEqualsModel, Rule::ReadPublished]) {
         return None;
     }

@@ -18,6 +18,8 @@ struct Run {
     rows: Vec<Row>,
     publications: BTreeMap<String, u64>,
     requests: u64,
+    /// Of the client that acts from now on.
+    task: u64,
 }
 
 impl Run {
@@ -25,8 +27,23 @@ impl Run {
         let event = self.rows.len() as u64;
         let object = detail.split(' ').nth(1).map_or(0, |name| name.len() as u32);
         let (process, detail) = (process.to_owned(), detail.to_owned());
-        self.rows.push(Row { event, at_ns: event, process, kind, object, a, b, detail });
+        self.rows.push(Row {
+            event,
+            at_ns: event,
+            process,
+            task: self.task,
+            kind,
+            object,
+            a,
+            b,
+            detail,
+        });
         event
+    }
+
+    fn by(mut self, task: u64) -> Self {
+        self.task = task;
+        self
     }
 
     fn published(mut self, name: &str) -> Self {
@@ -221,4 +238,54 @@ fn a_sound_run_has_no_diagnosis() {
     let mut report = Run::default().report("writer-1", Rule::RootParent, "");
     report.verdict = Verdict::Pass;
     assert_eq!(diagnose(&report), None);
+}
+
+#[test]
+fn clients_of_one_process_are_told_apart() {
+    let both = |again: u64| {
+        let run = read_segment().by(1).answered("reader-1", 404, READ);
+        run.by(again).answered("reader-1", 200, READ)
+    };
+    let class = |run: Run| run.class("reader-1", Rule::ReadEqualsModel, "wrong");
+    assert_eq!(class(both(1)), Class::SnapshotDivergence);
+    assert_eq!(class(both(2)), Class::HistoryGap);
+    let gave_up = read_segment().by(1).answered("reader-1", 404, READ);
+    let gave_up = gave_up.event("reader-1", Kind::Fail, "get 1 failed: Unavailable");
+    assert_eq!(class(gave_up), Class::SnapshotDivergence);
+    let damaged = read_segment().by(1).damaged("reader-1", "fault.bit_flip", READ);
+    let damaged = damaged.by(2).answered("reader-1", 200, READ);
+    assert_eq!(class(damaged), Class::TornOrCorruptRecord);
+}
+
+#[test]
+fn a_wrong_failure_after_damage_that_was_taken_is_corruption() {
+    let run = |goes_on: bool| {
+        let run = read_segment().damaged("reader-1", "fault.short_body", READ);
+        match goes_on {
+            true => run.answered("reader-1", 200, "put m/head (9 B)"),
+            false => run,
+        }
+    };
+    let class = |run: Run| run.class("reader-1", Rule::FailedAbsent, "it is commit 4");
+    assert_eq!(class(run(true)), Class::TornOrCorruptRecord);
+    assert_eq!(class(run(false)), Class::PhantomCommit);
+}
+
+#[test]
+fn a_pin_that_somebody_tries_to_remove_is_not_waited_for() {
+    let left = |tried: bool| {
+        let run =
+            Run::default().answered("writer-1", 200, &format!("create {PIN} if-absent (9 B)"));
+        let run = run.event("world", Kind::Phase, "Quiet phase");
+        let run = run.answered("newcomer", 200, "list m/pin/*");
+        let run = run.answered("newcomer", 200, &format!("get {PIN}"));
+        let run = match tried {
+            true => run.unanswered("newcomer", &format!("delete-batch {PIN}")),
+            false => run,
+        };
+        run.answered("newcomer", 200, "list m/pin/*")
+    };
+    let class = |run: Run| run.class("world", Rule::NothingLeft, "pin/77 is still there");
+    assert_eq!(class(left(false)), Class::StuckProgress);
+    assert_eq!(class(left(true)), Class::OrphanLeak);
 }

@@ -23,7 +23,7 @@ impl Trace {
         let (event, process) = (self.rows.len() as u64, process.to_owned());
         let at_ns = self.at_us * 1000;
         let detail = detail.to_owned();
-        self.rows.push(Row { event, at_ns, process, kind, object: 1, a, b, detail });
+        self.rows.push(Row { event, at_ns, process, task: 0, kind, object: 1, a, b, detail });
     }
 
     fn after(&mut self, us: u64) -> &mut Self {

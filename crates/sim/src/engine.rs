@@ -84,6 +84,8 @@ pub(crate) struct Engine {
     pub(crate) steps: u64,
     pub(crate) step_limit: u64,
     pub(crate) current: ProcessId,
+    /// The task that is being polled, by its number from 1; 0 while none is.
+    current_task: u64,
     sequence: u64,
     /// Events of devices and ends of stalls.
     events: Queue<Target>,
@@ -96,6 +98,8 @@ pub(crate) struct Engine {
     pub(crate) tasks: Vec<TaskSlot>,
     free_tasks: Vec<u32>,
     generation: u64,
+    /// Tasks of earlier worlds.
+    tasks_before: u64,
     pub(crate) ready: Vec<u32>,
     pub(crate) timers: Vec<TimerSlot>,
     pub(crate) free_timers: Vec<u32>,
@@ -117,6 +121,7 @@ impl Engine {
             steps: 0,
             step_limit: 0,
             current: ProcessId::WORLD,
+            current_task: 0,
             sequence: 0,
             events: Queue::new(),
             timer_events: Queue::new(),
@@ -125,6 +130,7 @@ impl Engine {
             tasks: Vec::new(),
             free_tasks: Vec::new(),
             generation: 0,
+            tasks_before: 0,
             ready: Vec::new(),
             timers: Vec::new(),
             free_timers: Vec::new(),
@@ -147,7 +153,8 @@ impl Engine {
             u64::try_from(config.limits.virtual_time.as_nanos()).unwrap_or(u64::MAX);
         self.steps = 0;
         self.step_limit = config.limits.steps;
-        self.current = ProcessId::WORLD;
+        (self.current, self.current_task) = (ProcessId::WORLD, 0);
+        self.tasks_before = self.generation;
         self.sequence = 0;
         self.events.clear();
         self.timer_events.clear();
@@ -285,7 +292,7 @@ impl Engine {
                 return action;
             }
         }
-        self.current = ProcessId::WORLD;
+        (self.current, self.current_task) = (ProcessId::WORLD, 0);
         if !self.scheduler.is_timed() {
             return self.next_pending();
         }
@@ -312,6 +319,7 @@ impl Engine {
         // The waker is lent to the poll and comes back with the future: no reference counting.
         let (future, waker) = (task.future.take()?, task.waker.take()?);
         self.current = task.process;
+        self.current_task = task.generation - self.tasks_before;
         self.steps += 1;
         if self.steps > self.step_limit {
             (task.future, task.waker) = (Some(future), Some(waker));
@@ -449,6 +457,6 @@ impl Engine {
         numbers: (u32, u64, u64),
         detail: impl FnOnce() -> String,
     ) -> u64 {
-        self.trace.push(self.now_ns, process, kind, numbers, detail)
+        self.trace.push(self.now_ns, (process, self.current_task), kind, numbers, detail)
     }
 }

@@ -105,7 +105,7 @@ impl Trace {
     pub(crate) fn push(
         &mut self,
         at_ns: u64,
-        process: ProcessId,
+        (process, task): (ProcessId, u64),
         kind: Kind,
         (object, a, b): (u32, u64, u64),
         detail: impl FnOnce() -> String,
@@ -116,7 +116,7 @@ impl Trace {
         let who = u64::from(process.0) << 48 | (kind as u64) << 32 | u64::from(object);
         self.hash = fold(fold(self.hash ^ who, at_ns), a ^ b.rotate_left(32));
         if self.keep != Keep::Hash {
-            self.keep(Event { index, at_ns, process, kind, object, a, b }, detail);
+            self.keep(Event { index, at_ns, process, task, kind, object, a, b }, detail);
         }
         index
     }
@@ -139,8 +139,16 @@ impl Trace {
             if self.ring.len() >= capacity {
                 self.ring.pop_front();
             }
-            let event =
-                Event { index: self.count, at_ns, process, kind: Kind::Log, object: 0, a: 0, b: 0 };
+            let event = Event {
+                index: self.count,
+                at_ns,
+                process,
+                task: 0,
+                kind: Kind::Log,
+                object: 0,
+                a: 0,
+                b: 0,
+            };
             self.ring.push_back(Kept { event, detail: line });
         }
     }
@@ -160,7 +168,7 @@ mod tests {
     use super::*;
 
     fn push(trace: &mut Trace, at_ns: u64, a: u64) {
-        trace.push(at_ns, ProcessId(1), Kind::Request, (0, a, 0), || format!("request {a}"));
+        trace.push(at_ns, (ProcessId(1), 0), Kind::Request, (0, a, 0), || format!("request {a}"));
     }
 
     #[test]

@@ -134,6 +134,9 @@ pub struct Event {
     pub at_ns: u64,
     /// The process that it happened to.
     pub process: ProcessId,
+    /// The task that did it, by its number in the world from 1; 0 if it was the world. It tells the
+    /// clients of one process apart, and does not count in the fingerprint.
+    pub task: u64,
     /// What happened.
     pub kind: Kind,
     /// The object concerned, as the store numbers it; 0 where none is.

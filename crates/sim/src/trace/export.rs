@@ -65,6 +65,9 @@ pub struct Row {
     pub at_ns: u64,
     /// Name of the process.
     pub process: String,
+    /// Number of the task of that process that did it; 0, and left out, if it was none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub task: u64,
     /// Kind of event.
     pub kind: Kind,
     /// Number of the object concerned; 0 where none is.
@@ -90,6 +93,7 @@ impl Row {
             event: event.index,
             at_ns: event.at_ns,
             process,
+            task: event.task,
             kind: event.kind,
             object: event.object,
             a: event.a,
@@ -97,6 +101,10 @@ impl Row {
             detail: kept.detail.clone(),
         }
     }
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Writes one JSON object on each line.
@@ -134,6 +142,7 @@ mod tests {
             index: 3,
             at_ns: 5_000_000,
             process: ProcessId(1),
+            task: 0,
             kind,
             object: 2,
             a: 7,

@@ -84,7 +84,16 @@ mod tests {
         let mut pairs = Pairs::default();
         for (index, &(process, kind, a, b)) in events.iter().enumerate() {
             let process = ProcessId(process);
-            pairs.note(&Event { index: index as u64, at_ns: 0, process, kind, object: 0, a, b });
+            pairs.note(&Event {
+                index: index as u64,
+                at_ns: 0,
+                process,
+                task: 0,
+                kind,
+                object: 0,
+                a,
+                b,
+            });
         }
         pairs.seen().collect()
     }

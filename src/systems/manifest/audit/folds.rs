@@ -69,7 +69,7 @@ impl Folds<'_> {
         let traces = checkpoint.entries.iter().map(|(_, seq, _)| *seq).collect();
         let fold = Fold { path, upto, traces };
         for key in keys {
-            self.compare(&fold, key, held.get(&key).copied())?;
+            self.compare(&fold, key, None, held.get(&key).copied())?;
         }
         self.last_commits(path, checkpoint, upto)
     }
@@ -86,9 +86,12 @@ impl Folds<'_> {
         let traces = merged.commits.iter().map(|(_, seq)| *seq).collect();
         let fold = Fold { path, upto: reference.last, traces };
         for key in keys {
-            for state in self.judge.model().states(key, before, reference.last) {
+            // The newest first: what makes even that wrong says more.
+            let newest = self.judge.model().at(key, reference.last);
+            let states = self.judge.model().states(key, before, reference.last);
+            for state in std::iter::once(newest).chain(states) {
                 let held = state.and_then(|version| Some((version.seq, version.value?)));
-                self.compare(&fold, key, merged.result(key, held))?;
+                self.compare(&fold, key, held, merged.result(key, held))?;
             }
         }
         let seqs = merged.commits.iter().map(|(_, seq)| *seq);
@@ -103,8 +106,14 @@ impl Folds<'_> {
         self.history.ids.get(usize::try_from(seq).ok()?).copied()
     }
 
-    /// What a fold shows of a key must be what the commits show.
-    fn compare(&self, fold: &Fold<'_>, key: KeyId, found: Visible) -> Result<(), Broken> {
+    /// What a fold shows of a key, over a state that showed `before`, must be what the commits show.
+    fn compare(
+        &self,
+        fold: &Fold<'_>,
+        key: KeyId,
+        before: Visible,
+        found: Visible,
+    ) -> Result<(), Broken> {
         let truth = self.truth(key, fold.upto);
         if found == truth {
             return Ok(());
@@ -122,7 +131,8 @@ impl Folds<'_> {
         );
         // An old value is back if the fold knows the commit that took it away. One that shows no
         // trace of that commit has a gap. A deletion leaves no trace of its own in a checkpoint, but
-        // what came after it does.
+        // what came after it does. What makes a right state wrong is no gap either: something older
+        // is laid over it.
         let model = self.judge.model();
         let is_old = found.is_some_and(|(seq, value)| {
             model.at(key, seq).is_some_and(|then| then.value == Some(value))
@@ -131,7 +141,8 @@ impl Folds<'_> {
             Some(_) => fold.traces.contains(&now.seq),
             None => fold.traces.range(now.seq..).next().is_some(),
         });
-        let rule = match is_old && is_known {
+        let undoes = truth.is_some() && before == truth;
+        let rule = match (is_old || undoes) && is_known {
             true => Rule::NothingReturns,
             false => Rule::FoldWhole,
         };
