@@ -38,6 +38,7 @@ use sim_storage::fault::Fault;
 
 use crate::checkers::Rule;
 use crate::strategy::Strategy;
+use crate::swarm::LastWords;
 use crate::workload::Freshness;
 use crate::world::{Limit, Verdict};
 
@@ -196,6 +197,9 @@ pub struct WorldEntry {
     /// Bytes of filling in each value.
     #[serde(default, skip_serializing_if = "is_default")]
     pub filling: u16,
+    /// Who must have the last word when all is quiet.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub last_words: LastWords,
     /// How the world of the seed looked for trouble; for people only.
     pub strategy: Strategy,
     /// The order of events; none: by time.

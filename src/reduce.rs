@@ -52,6 +52,7 @@ mod tests;
 mod worlds;
 
 use crate::plan::Plan;
+use crate::swarm::LastWords;
 
 use routes::Route;
 
@@ -320,6 +321,11 @@ impl Reducer<'_> {
         });
         self.try_edit(|plan| plan.requests.clear());
         self.try_edit(|plan| plan.blows.clear());
+        for fewer in [LastWords::Newcomer, LastWords::Reading] {
+            if self.plan.world.last_words == LastWords::Everybody {
+                self.try_edit(|plan| plan.world.last_words = fewer);
+            }
+        }
         self.try_edit(|plan| plan.requests.iter_mut().for_each(|request| request.fault = None));
         self.try_edit(smooth::ordinary_ways);
         if !self.try_edit(|plan| plan.world.schedule = None)

@@ -60,6 +60,20 @@ pub enum Workloads {
     Basic,
 }
 
+/// Who must have the last word when all is quiet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LastWords {
+    /// Every process and the newcomer.
+    #[default]
+    Everybody,
+    /// Every process and the newcomer, and nobody writes any more. This proves less, and so does
+    /// the next: no seed draws them, but a reduced plan may say them.
+    Reading,
+    /// Only the newcomer.
+    Newcomer,
+}
+
 /// Whether runs are judged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Judging {
@@ -128,6 +142,8 @@ pub struct WorldOptions {
     pub severity: Severity,
     /// How long after it was sent a request may still land that nobody waits for.
     pub late_landing_max: Duration,
+    /// Who must have the last word.
+    pub last_words: LastWords,
     /// Faults of processes and of the store as a whole.
     pub blows: Vec<PlannedBlow>,
     /// Scale of the system's own options.
@@ -224,6 +240,7 @@ pub fn draw_world(seed: &Seed, system: &dyn SystemUnderTest, swarm: &SwarmOption
         clients: *options.pick(&[1, 1, 1, 2, 2, 3, 3, 8]),
         operations,
         mix,
+        last_words: LastWords::Everybody,
         filling: *options.pick(&[0, 0, 6, 30, 100]),
         start_within: typical * *options.pick(&[0, 12, 30, 30, 60]),
         think_max: typical * *options.pick(&[0, 1, 1, 2, 6]),

@@ -182,6 +182,7 @@ pub(super) fn blueprint(plan: &Plan, system: &dyn SystemUnderTest) -> Result<Blu
         operations: ahead.or(longest).unwrap_or(0),
         mix: no_mix(),
         filling: world.filling,
+        last_words: world.last_words,
         start_within: std::time::Duration::ZERO,
         think_max: std::time::Duration::ZERO,
         give_up_ppm: 0,

@@ -74,6 +74,7 @@ fn world_entry(recording: &Recording) -> WorldEntry {
         write_limit: if kept { WriteLimitEntry::Kept } else { WriteLimitEntry::Ignored },
         clients: options.clients,
         filling: options.filling,
+        last_words: options.last_words,
         strategy: options.strategy,
         schedule: ScheduleEntry::of(&options.schedule, options.operations),
         processes: recording.blueprint.processes,

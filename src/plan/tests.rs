@@ -84,7 +84,7 @@ fn sample() -> Plan {
             "store": "gcs", "typical_request": "5ms", "tuning": [1, 2, 3, 4, 5, 6, 7, 8],
             "usual": {"there": "2ms", "back": "3ms"}, "transport_timeout": "80ms",
             "late_landing_max": "200ms", "write_limit": "kept", "clients": 2, "filling": 6,
-            "strategy": "pct", "processes": 6,
+            "last_words": "newcomer", "strategy": "pct", "processes": 6,
             "schedule": {"order": {"pct": {"depth": 3}}, "window": "90ms", "tasks": "mixed",
                 "choices": 500, "operations_ahead": 4},
         },

@@ -12,6 +12,7 @@ use sim_storage::fault::Moment;
 
 use super::client::{perform, within};
 use crate::checkers::{Ending, Failure};
+use crate::swarm::LastWords;
 use crate::workload::{Freshness, KeyId, KeyRange, OpId, OpKind, Operation, ReadTarget, Write};
 use crate::world::{Opened, Work, World};
 
@@ -34,8 +35,12 @@ pub(crate) async fn last_words(world: &Rc<World>) {
     let typical = world.options.tuning.typical_request;
     let patience = typical * PATIENCE_REQUESTS + longest_spike(world) * PATIENCE_SPIKES;
     let mut speakers = Vec::new();
-    for slot in &world.slots {
-        let writes = slot.work == Work::Writing;
+    let asked = match world.options.last_words {
+        LastWords::Everybody | LastWords::Reading => &world.slots[..],
+        LastWords::Newcomer => &[],
+    };
+    for slot in asked {
+        let writes = slot.work == Work::Writing && world.options.last_words == LastWords::Everybody;
         for (process, opened) in slot.processes.borrow().iter() {
             if sim::is_alive(*process) {
                 speakers.push((*process, opened.clone(), writes));

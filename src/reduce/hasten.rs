@@ -7,6 +7,8 @@
 //! fails in the same way after **less**. What did not happen any more is cut, and what the
 //! change has made superfluous goes with the next round of taking away.
 
+use sim::trace::fold;
+
 use super::{Reducer, Size};
 use crate::plan::{Plan, Span, UpkeepEntry};
 
@@ -15,6 +17,11 @@ const FILLINGS: [u16; 5] = [0, 100, 400, 1500, 4000];
 
 /// Places of a random word: the lowest, the highest, and some between them.
 const WORDS: [u32; 6] = [0, u32::MAX, 1 << 31, 1 << 30, 3 << 30, 1 << 28];
+
+/// More places, where a run is so short that trying them costs little: one word decides several
+/// options, so what one place makes shorter another one may make shorter still.
+const MORE_WORDS: u64 = 18;
+const SHORT_EVENTS: u64 = 1000;
 
 /// Seeds that are tried.
 const SEEDS: u64 = 6;
@@ -28,7 +35,8 @@ type Edit = Box<dyn Fn(&mut Plan)>;
 impl Reducer<'_> {
     /// Changes the world as long as that makes its run shorter.
     pub(super) fn hasten(&mut self) {
-        for knob in knobs() {
+        let more = if self.size.events <= SHORT_EVENTS { MORE_WORDS } else { 0 };
+        for knob in knobs(more) {
             self.turn(&knob);
         }
         self.prune();
@@ -56,8 +64,8 @@ impl Reducer<'_> {
     }
 }
 
-/// What can be changed, each with its settings.
-fn knobs() -> Vec<Vec<Edit>> {
+/// What can be changed, each with its settings; of random words so many more.
+fn knobs(more: u64) -> Vec<Vec<Edit>> {
     let mut knobs: Vec<Vec<Edit>> = Vec::new();
     let fillings = FILLINGS.into_iter();
     knobs.push(
@@ -66,7 +74,7 @@ fn knobs() -> Vec<Vec<Edit>> {
             .collect(),
     );
     for place in 0..sim::DRAW_WORDS {
-        let words = WORDS.into_iter();
+        let words = WORDS.into_iter().chain((1..=more).map(|number| fold(number, u64::MAX) as u32));
         knobs.push(
             words
                 .map(|word| -> Edit { Box::new(move |plan| plan.world.tuning[place] = word) })

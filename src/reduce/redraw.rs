@@ -2,17 +2,24 @@
 //!
 //! What a reduction by single parts ends at is a plan that passes without any one of them. Often
 //! that says no more than that the race is lost: the part took some time, and without it the others
-//! meet elsewhere. So each part is taken away once more, with latencies drawn anew a few times.
+//! meet elsewhere. So each part is taken away once more, with latencies drawn anew a few times; and
+//! once more with somebody who just waits in its place.
 
 use super::Reducer;
 use super::removal::{faults, keep_blows, keep_faults, keep_operations, keep_slots};
-use crate::plan::Plan;
+use crate::plan::{Plan, Span};
 
 /// Other latencies for each part.
 const TRIES: u64 = 10;
 
 /// A plan with more parts is too large for this.
 const PARTS_MAX: usize = 40;
+
+/// How long somebody waits instead, in typical requests.
+const WAITS: [u64; 4] = [10, 40, 160, 640];
+
+/// A plan with more operations and rounds is too large for waiting.
+const WAITERS_MAX: usize = 12;
 
 impl Reducer<'_> {
     /// Takes single parts away, with other latencies. Says whether any could go.
@@ -24,11 +31,41 @@ impl Reducer<'_> {
             if self.out || part >= without.len() || without.len() > PARTS_MAX {
                 return went;
             }
-            match (1..=TRIES).any(|number| self.try_calmer(&without[part], number)) {
+            let fails = (1..=TRIES).any(|number| self.try_calmer(&without[part], number))
+                || self.try_waiting(&without[part]);
+            match fails {
                 true => went = true,
                 false => part += 1,
             }
         }
+    }
+
+    /// Takes the plan with one longer pause if it fails and is shorter.
+    fn try_waiting(&mut self, plan: &Plan) -> bool {
+        let pauses = |plan: &mut Plan, edit: &mut dyn FnMut(&mut Span)| {
+            for slot in &mut plan.slots {
+                slot.operations.iter_mut().for_each(|operation| edit(&mut operation.think));
+                slot.rounds.iter_mut().for_each(|round| edit(&mut round.pause));
+            }
+        };
+        let mut count = 0;
+        pauses(&mut plan.clone(), &mut |_| count += 1);
+        if count > WAITERS_MAX {
+            return false;
+        }
+        let tries = (0..count).flat_map(|place| WAITS.map(|requests| (place, requests)));
+        tries.into_iter().any(|(place, requests)| {
+            let mut candidate = plan.clone();
+            let longer = Span(plan.world.typical_request.0.saturating_mul(requests));
+            let mut at = 0;
+            pauses(&mut candidate, &mut |pause| {
+                if at == place {
+                    *pause = longer.max(*pause);
+                }
+                at += 1;
+            });
+            self.try_as_short(|plan| *plan = candidate)
+        })
     }
 }
 

@@ -18,7 +18,8 @@ use super::removal::{drop_ordinary, faults, keep_blows, keep_faults, keep_operat
 use super::shrink::rename;
 use super::smooth::ordinary_ways;
 use crate::plan::{
-    BlowEntry, BlowKind, MomentEntry, Place, Plan, RequestEntry, Span, UpkeepEntry, Whom,
+    BlowEntry, BlowKind, MomentEntry, OutageEntry, Place, Plan, RequestEntry, Span, UpkeepEntry,
+    Whom,
 };
 use crate::workload::KeyId;
 use sim_storage::fault::Moment;
@@ -41,12 +42,18 @@ const NUMBERS: u64 = 1 << 48;
 /// A plan with more requests that are not ordinary is sketched with nothing but their faults.
 const WAYS_MAX: usize = 40;
 
-/// How long a stall lasts, in typical requests.
+/// How long a stall or a long pause lasts, in typical requests.
 const STALLS: [u64; 6] = [3, 10, 30, 100, 300, 1000];
 
 /// At which step of an operation it begins, and which of its requests is struck, at most.
 const STEPS_MAX: u64 = 24;
 const NTH_MAX: u64 = 6;
+
+/// The share of requests that an outage strikes, in parts per million.
+const EVERY_REQUEST: u32 = 1_000_000;
+
+/// How many requests a process may make before it is cut off, at most.
+const REQUESTS_BEFORE: u64 = 6;
 
 /// Sizes of values, in bytes, beside the one that there is.
 const LARGE: u16 = 4000;
@@ -138,6 +145,9 @@ pub(super) fn sketch(whole: &Plan, operations: usize, number: u64) -> Plan {
     }
     drop_ordinary(&mut plan);
     other_pauses(&mut plan, dice);
+    if dice.below(3) == 0 {
+        a_long_pause(&mut plan, dice);
+    }
     other_operations(&mut plan, dice);
     if dice.below(2) == 0 {
         plan.world.clients = 1;
@@ -170,23 +180,49 @@ fn another_fault(whole: &Plan, plan: &mut Plan, dice: &mut Dice) {
     });
 }
 
-/// A process stops for a while, or crashes, at any of its steps. What reaches the rare failures is
-/// less often many faults than one stall of the right length.
+/// A process stops for a while or crashes at any of its steps, or it cannot reach the store, or
+/// nobody can. What reaches the rare failures is less often many faults than one such blow of the
+/// right length.
 fn another_blow(plan: &mut Plan, dice: &mut Dice) {
     let Some((slot, MomentEntry(Moment::Operation(operation)))) = moment(plan, dice) else {
         return;
     };
-    let after = dice.below(STEPS_MAX) as u32;
-    let (at, whom) = (Place::AnyStep, Whom::Slot);
     let typical = plan.world.typical_request.0;
-    let blow = match dice.one(&STALLS) {
-        Some(times) if dice.below(4) > 0 => {
-            BlowKind::StallAtStep { at, whom, after, lasts: Span(typical.saturating_mul(*times)) }
+    let lasts = some_time(typical, dice);
+    let (at, whom, after) = (Place::AnyStep, Whom::Slot, dice.below(STEPS_MAX) as u32);
+    let (blow, delay) = match dice.below(6) {
+        0..=2 => (BlowKind::StallAtStep { at, whom, after, lasts }, 0),
+        3 => (BlowKind::CrashAtStep { at, whom, after }, 0),
+        4 => (BlowKind::Partition { lasts }, dice.below(REQUESTS_BEFORE)),
+        _ => {
+            let kinds = [OutageEntry::Unreachable, OutageEntry::Throttling, OutageEntry::Failing];
+            let kind = kinds[dice.below(kinds.len() as u64) as usize];
+            let share_ppm = EVERY_REQUEST;
+            (BlowKind::Outage { kind, share_ppm, lasts }, dice.below(REQUESTS_BEFORE))
         }
-        _ => BlowKind::CrashAtStep { at, whom, after },
     };
-    let slot = plan.slots[slot].name.clone();
-    plan.blows.push(BlowEntry { slot, operation, delay: Span(0), blow });
+    let (slot, delay) = (plan.slots[slot].name.clone(), Span(typical.saturating_mul(delay)));
+    plan.blows.push(BlowEntry { slot, operation, delay, blow });
+}
+
+/// Long or short, as timers are: in multiples of a request.
+fn some_time(typical: u64, dice: &mut Dice) -> Span {
+    Span(typical.saturating_mul(dice.one(&STALLS).copied().unwrap_or(1)))
+}
+
+/// One pause is long: what waits for time to pass needs nobody to do something meanwhile.
+fn a_long_pause(plan: &mut Plan, dice: &mut Dice) {
+    let lasts = some_time(plan.world.typical_request.0, dice);
+    let Some((slot, MomentEntry(Moment::Operation(number)))) = moment(plan, dice) else {
+        return;
+    };
+    let slot = &mut plan.slots[slot];
+    for operation in slot.operations.iter_mut().filter(|operation| operation.number == number) {
+        operation.think = lasts;
+    }
+    for round in slot.rounds.iter_mut().filter(|round| round.number == number) {
+        round.pause = lasts;
+    }
 }
 
 /// A slot, and one of its operations or its opening.
