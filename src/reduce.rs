@@ -106,6 +106,11 @@ pub trait Oracle {
         None
     }
 
+    /// The number of the process that broke the rule, if the plan that is to be reduced has it.
+    fn culprit(&self) -> Option<u16> {
+        None
+    }
+
     /// How much may still be spent, in events.
     fn left(&mut self) -> u64 {
         u64::MAX

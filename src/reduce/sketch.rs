@@ -89,10 +89,14 @@ impl Reducer<'_> {
             0 => SIZES.into_iter().flat_map(|size| [size; TRIES_OF_A_SIZE]).collect(),
             _ => (0..TRIES).map(|_| 1 + dice.below(most.min(SIZE_MAX) as u64) as usize).collect(),
         };
+        let culprit = self.oracle.culprit();
+        let culprit = whole.slots.iter().find(|slot| Some(slot.process) == culprit);
+        let culprit = culprit.map(|slot| slot.name.clone());
         self.patience = EVENTS;
         let fails = sizes.into_iter().filter(|size| *size <= most).any(|size| {
             let number = dice.below(NUMBERS);
-            !self.out && self.try_sketch(&sketch(&whole, size, number), number)
+            let drawn = sketch(&whole, size, culprit.as_deref(), number);
+            !self.out && self.try_sketch(&drawn, number)
         });
         self.patience = u64::MAX;
         fails
@@ -122,10 +126,12 @@ impl Reducer<'_> {
     }
 }
 
-/// So many operations of `whole`, with some of what surrounds them.
-pub(super) fn sketch(whole: &Plan, operations: usize, number: u64) -> Plan {
+/// So many operations of `whole`, with some of what surrounds them. Whoever broke the rule there
+/// mostly has some of them.
+pub(super) fn sketch(whole: &Plan, operations: usize, culprit: Option<&str>, number: u64) -> Plan {
     let dice = &mut Dice(number);
-    let mut plan = keep_operations(whole, &some_operations(whole, operations, dice));
+    let culprit = culprit.filter(|_| dice.below(4) > 0);
+    let mut plan = keep_operations(whole, &some_operations(whole, operations, culprit, dice));
     let idle = if operations == 0 { 2 } else { 6 };
     let is_kept = |slot: &usize, dice: &mut Dice| {
         let slot = &plan.slots[*slot];
@@ -137,7 +143,7 @@ pub(super) fn sketch(whole: &Plan, operations: usize, number: u64) -> Plan {
     plan = keep_faults(&plan, &some(faults(&plan), dice));
     match dice.below(4) {
         0 => another_fault(whole, &mut plan, dice),
-        1 | 2 if plan.blows.is_empty() => another_blow(&mut plan, dice),
+        1 | 2 if plan.blows.is_empty() => another_blow(&mut plan, culprit, dice),
         _ => {}
     }
     if dice.below(2) == 0 {
@@ -166,7 +172,7 @@ fn another_fault(whole: &Plan, plan: &mut Plan, dice: &mut Dice) {
     // A kind that struck once is as likely as one that struck a hundred times.
     let faults = whole.requests.iter().filter_map(|request| Some((request.fault?.kind(), request)));
     let faults: Vec<&RequestEntry> = faults.collect::<BTreeMap<_, _>>().into_values().collect();
-    let Some((slot, at)) = moment(plan, dice) else { return };
+    let Some((slot, at)) = moment(plan, None, dice) else { return };
     let Some(request) = dice.one(&faults) else { return };
     let (process, nth) = (plan.slots[slot].name.clone(), dice.below(NTH_MAX) as u32);
     plan.requests.retain(|it| (&it.process, it.at, it.nth) != (&process, at, nth));
@@ -183,8 +189,10 @@ fn another_fault(whole: &Plan, plan: &mut Plan, dice: &mut Dice) {
 /// A process stops for a while or crashes at any of its steps, or it cannot reach the store, or
 /// nobody can. What reaches the rare failures is less often many faults than one such blow of the
 /// right length.
-fn another_blow(plan: &mut Plan, dice: &mut Dice) {
-    let Some((slot, MomentEntry(Moment::Operation(operation)))) = moment(plan, dice) else {
+fn another_blow(plan: &mut Plan, culprit: Option<&str>, dice: &mut Dice) {
+    let culprit = culprit.filter(|_| dice.below(2) == 0);
+    let Some((slot, MomentEntry(Moment::Operation(operation)))) = moment(plan, culprit, dice)
+    else {
         return;
     };
     let typical = plan.world.typical_request.0;
@@ -213,7 +221,7 @@ fn some_time(typical: u64, dice: &mut Dice) -> Span {
 /// One pause is long: what waits for time to pass needs nobody to do something meanwhile.
 fn a_long_pause(plan: &mut Plan, dice: &mut Dice) {
     let lasts = some_time(plan.world.typical_request.0, dice);
-    let Some((slot, MomentEntry(Moment::Operation(number)))) = moment(plan, dice) else {
+    let Some((slot, MomentEntry(Moment::Operation(number)))) = moment(plan, None, dice) else {
         return;
     };
     let slot = &mut plan.slots[slot];
@@ -225,27 +233,36 @@ fn a_long_pause(plan: &mut Plan, dice: &mut Dice) {
     }
 }
 
-/// A slot, and one of its operations or its opening.
-fn moment(plan: &Plan, dice: &mut Dice) -> Option<(usize, MomentEntry)> {
-    let slot = dice.below(plan.slots.len() as u64) as usize;
+/// A slot, or the one of this name, and one of its operations or its opening.
+fn moment(plan: &Plan, name: Option<&str>, dice: &mut Dice) -> Option<(usize, MomentEntry)> {
+    let any = dice.below(plan.slots.len() as u64) as usize;
+    let named = plan.slots.iter().position(|slot| Some(&slot.name[..]) == name);
+    let slot = named.unwrap_or(any);
     let entry = plan.slots.get(slot)?;
     let numbers: Vec<u32> = entry.numbers().collect();
     let moment = dice.one(&numbers).map_or(Moment::Opening(0), |number| Moment::Operation(*number));
     Some((slot, MomentEntry(moment)))
 }
 
-/// Which operations are kept: a run of them in each of a few slots.
-fn some_operations(whole: &Plan, count: usize, dice: &mut Dice) -> Vec<usize> {
+/// Which operations are kept: a run of them in each of a few slots, that of this name among them.
+fn some_operations(whole: &Plan, count: usize, name: Option<&str>, dice: &mut Dice) -> Vec<usize> {
     let mut from = 0;
     let mut busy: Vec<(usize, usize, usize)> = Vec::new();
+    let mut named = None;
     for slot in &whole.slots {
         let length = slot.numbers().count();
         if length > 0 {
+            if Some(&slot.name[..]) == name {
+                named = Some(from);
+            }
             busy.push((from, length, 0));
         }
         from += length;
     }
     dice.shuffle(&mut busy);
+    if let Some(place) = busy.iter().position(|(from, _, _)| Some(*from) == named) {
+        busy.swap(0, place);
+    }
     busy.truncate(1 + dice.below(count.min(busy.len()).max(1) as u64) as usize);
     for place in 0..count {
         let slot = if place < busy.len() { place } else { dice.below(busy.len() as u64) as usize };

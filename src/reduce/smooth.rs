@@ -103,6 +103,10 @@ impl Reducer<'_> {
     }
 
     fn smooth_requests(&mut self) {
+        self.try_edit(|plan| {
+            plan.requests.iter_mut().for_each(|request| request.luck_ppm = 0);
+            drop_ordinary(plan);
+        });
         let count = self.plan.requests.len();
         self.try_without(count, |plan, kept| {
             let mut candidate = plan.clone();

@@ -157,13 +157,13 @@ fn reduction_asks_nothing_but_its_oracle() {
 fn a_sketch_is_a_few_operations_of_the_whole_and_follows_from_its_number() {
     let (plan, _) = failing("head-cache-stale", 1);
     for (size, number) in (0..=8).flat_map(|size| (0..50).map(move |number| (size, number))) {
-        let drawn = sketch::sketch(&plan, size, number);
+        let drawn = sketch::sketch(&plan, size, None, number);
         assert!(drawn.operations() <= size, "{size}, {number}");
         assert_eq!(drawn.check(), Ok(()), "{size}, {number}");
-        assert_eq!(drawn, sketch::sketch(&plan, size, number));
+        assert_eq!(drawn, sketch::sketch(&plan, size, None, number));
     }
     let shape = |number| {
-        let drawn = sketch::sketch(&plan, 4, number);
+        let drawn = sketch::sketch(&plan, 4, Some("writer-1"), number);
         let slots = drawn.slots.iter().map(|slot| (slot.name.clone(), slot.operations.len()));
         (slots.collect::<Vec<_>>(), drawn.blows.len())
     };

@@ -9,7 +9,7 @@ use sim::trace::Keep;
 use super::{Oracle, Reduced, reduce};
 use crate::plan::{self, Failure, Misfit, Plan, Trial, Variation, Width, run_varied};
 use crate::system::SystemUnderTest;
-use crate::world::{Arena, Patience, Recorded, WorldReport};
+use crate::world::{Arena, Patience, Recorded, Verdict, WorldReport};
 
 /// How a plan failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,6 +132,10 @@ pub fn shorten(
     let mut worlds = Worlds::new(arena, suspect.clone(), before.clone());
     worlds.polls_of_an_event = polls.div_ceil(before.size.events.max(1));
     worlds.events_left = budget.events;
+    worlds.culprit = match &ran.report.verdict {
+        Verdict::Broken(finding) | Verdict::Stuck(finding) => Some(finding.process.0),
+        _ => None,
+    };
     worlds.ends = budget.cpu.map(|cpu| (began, cpu));
     let mut reduced = reduce(plan, budget.tries, &mut worlds, progress);
     let ran = plan::replay(arena, &reduced.plan, &suspect.system, Keep::Hash)?;
@@ -151,6 +155,8 @@ pub struct Worlds<'a> {
     polls_of_an_event: u64,
     /// Events that may still be spent.
     events_left: u64,
+    /// Who broke the rule.
+    culprit: Option<u16>,
     /// Since when, and how long it may take.
     ends: Option<(ThreadTime, Duration)>,
 }
@@ -168,7 +174,8 @@ impl<'a> Worlds<'a> {
         let polls = wanted.size.events * POLLS.0 + POLLS.1;
         let events_left = u64::MAX;
         let polls_of_an_event = POLLS.0;
-        Worlds { arena, suspect, wanted, polls, polls_of_an_event, events_left, ends: None }
+        let (culprit, ends) = (None, None);
+        Worlds { arena, suspect, wanted, polls, polls_of_an_event, events_left, culprit, ends }
     }
 
     fn run(
@@ -243,6 +250,10 @@ impl Oracle for Worlds<'_> {
         let system = Arc::clone(&self.suspect.system);
         let trial = self.run(plan, &system, Keep::Hash, Recorded::Kept)?;
         Some(plan::pruned(plan, &trial.recording?))
+    }
+
+    fn culprit(&self) -> Option<u16> {
+        self.culprit
     }
 
     fn left(&mut self) -> u64 {
