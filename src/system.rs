@@ -270,10 +270,12 @@ pub trait Session {
     /// number must be stored with the commit, so that the [`Auditor`] finds it.
     fn execute<'a>(&'a self, operation: &'a Operation, seen: &'a Recorder) -> Executing<'a>;
 
-    /// One round of a duty, by its place in [`SystemUnderTest::duties`]. Errors are the session's
-    /// own business.
-    fn serve(&self, duty: usize) -> Serving<'_> {
-        let _ = duty;
+    /// One round of a duty, by its place in [`SystemUnderTest::duties`]. If rounds differ,
+    /// `round`, the number of this one, should decide how, and not how many there were before: then
+    /// a plan can leave some out and the others do what they did. Errors are the session's own
+    /// business.
+    fn serve(&self, duty: usize, round: u32) -> Serving<'_> {
+        let _ = (duty, round);
         Box::pin(std::future::ready(()))
     }
 

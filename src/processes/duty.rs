@@ -21,7 +21,7 @@ pub(super) async fn run(
         world.store.reach(process, Moment::Operation(round.number));
         blow::strike_at(&world, index, round.number, process);
         opened.account.begin_duty(duty);
-        opened.session.serve(duty).await;
+        opened.session.serve(duty, round.number).await;
         opened.account.end();
         sim::sleep(round.pause).await;
     }

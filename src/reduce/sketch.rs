@@ -18,10 +18,10 @@ use super::removal::{drop_ordinary, faults, keep_blows, keep_faults, keep_operat
 use super::shrink::rename;
 use super::smooth::ordinary_ways;
 use crate::plan::{
-    BlowEntry, BlowKind, MomentEntry, OutageEntry, Place, Plan, RequestEntry, Span, UpkeepEntry,
-    Whom,
+    BlowEntry, BlowKind, Does, MomentEntry, OutageEntry, Place, Plan, RequestEntry, Span,
+    UpkeepEntry, Whom,
 };
-use crate::workload::KeyId;
+use crate::workload::{Freshness, KeyId};
 use sim_storage::fault::Moment;
 
 /// Operations of the sketches of the first round, the fewest first, and how many there are of each
@@ -142,7 +142,7 @@ pub(super) fn sketch(whole: &Plan, operations: usize, culprit: Option<&str>, num
     plan = keep_blows(&plan, &some(plan.blows.len(), dice));
     plan = keep_faults(&plan, &some(faults(&plan), dice));
     match dice.below(4) {
-        0 => another_fault(whole, &mut plan, dice),
+        0 => another_fault(whole, &mut plan, culprit, dice),
         1 | 2 if plan.blows.is_empty() => another_blow(&mut plan, culprit, dice),
         _ => {}
     }
@@ -151,14 +151,19 @@ pub(super) fn sketch(whole: &Plan, operations: usize, culprit: Option<&str>, num
     }
     drop_ordinary(&mut plan);
     other_pauses(&mut plan, dice);
-    if dice.below(3) == 0 {
-        a_long_pause(&mut plan, dice);
+    match dice.below(3) {
+        0 => a_long_pause(&mut plan, dice),
+        1 => a_late_start(&mut plan, culprit, dice),
+        _ => {}
+    }
+    if dice.below(4) == 0 {
+        only_writes(whole, &mut plan, dice);
     }
     other_operations(&mut plan, dice);
     if dice.below(2) == 0 {
         plan.world.clients = 1;
     }
-    match dice.below(4) {
+    match dice.below(3) {
         0 => plan.world.tuning.iter_mut().for_each(|word| *word = dice.below(1 << 32) as u32),
         1 => plan.world.filling = LARGE,
         _ => {}
@@ -168,11 +173,12 @@ pub(super) fn sketch(whole: &Plan, operations: usize, culprit: Option<&str>, num
 }
 
 /// A fault of the whole, at any request.
-fn another_fault(whole: &Plan, plan: &mut Plan, dice: &mut Dice) {
+fn another_fault(whole: &Plan, plan: &mut Plan, culprit: Option<&str>, dice: &mut Dice) {
     // A kind that struck once is as likely as one that struck a hundred times.
     let faults = whole.requests.iter().filter_map(|request| Some((request.fault?.kind(), request)));
     let faults: Vec<&RequestEntry> = faults.collect::<BTreeMap<_, _>>().into_values().collect();
-    let Some((slot, at)) = moment(plan, None, dice) else { return };
+    let culprit = culprit.filter(|_| dice.below(2) == 0);
+    let Some((slot, at)) = moment(plan, culprit, dice) else { return };
     let Some(request) = dice.one(&faults) else { return };
     let (process, nth) = (plan.slots[slot].name.clone(), dice.below(NTH_MAX) as u32);
     plan.requests.retain(|it| (&it.process, it.at, it.nth) != (&process, at, nth));
@@ -301,6 +307,34 @@ fn other_pauses(plan: &mut Plan, dice: &mut Dice) {
         other(&mut slot.start_after);
         slot.operations.iter_mut().for_each(|operation| other(&mut operation.think));
         slot.rounds.iter_mut().for_each(|round| other(&mut round.pause));
+    }
+}
+
+/// Somebody comes late: a duty that sets to work at once finds nothing to do yet.
+fn a_late_start(plan: &mut Plan, culprit: Option<&str>, dice: &mut Dice) {
+    let lasts = some_time(plan.world.typical_request.0, dice);
+    if let Some((slot, _)) = moment(plan, culprit, dice) {
+        plan.slots[slot].start_after = lasts;
+    }
+}
+
+/// Whoever writes does nothing else: what has to fill up first takes fewer operations so.
+fn only_writes(whole: &Plan, plan: &mut Plan, dice: &mut Dice) {
+    let all = whole.slots.iter().flat_map(|slot| &slot.operations);
+    let writes: Vec<&Does> =
+        all.map(|operation| &operation.does).filter(|does| !does.kind.is_read_only()).collect();
+    let is_writer = |name: &str| {
+        let mut slots = whole.slots.iter().filter(|slot| slot.name == name);
+        slots.any(|slot| slot.operations.iter().any(|it| !it.does.kind.is_read_only()))
+    };
+    for slot in plan.slots.iter_mut().filter(|slot| is_writer(&slot.name)) {
+        for operation in slot.operations.iter_mut().filter(|it| it.does.kind.is_read_only()) {
+            if let Some(does) = dice.one(&writes) {
+                operation.does = (*does).clone();
+                // Only reads are from a snapshot that is held.
+                operation.freshness = Freshness::Strong;
+            }
+        }
     }
 }
 

@@ -67,8 +67,8 @@ struct Past {
     chains: Vec<u128>,
     /// Its id; the first stands for nothing.
     ids: Vec<(u128, u64)>,
-    /// Of each writer the number of its newest commit.
-    writers: BTreeMap<u128, u64>,
+    /// Of each writer its commits, oldest first: their numbers by the writer and in the history.
+    writers: BTreeMap<u128, Vec<(u64, u64)>>,
 }
 
 impl Past {
@@ -78,7 +78,16 @@ impl Past {
 
     /// The number of a commit of the same writer that is not before this one, if there is one.
     fn overtaken(&self, (writer, wseq): (u128, u64)) -> Option<u64> {
-        self.writers.get(&writer).copied().filter(|newest| *newest >= wseq)
+        let (newest, _) = self.writers.get(&writer)?.last().copied()?;
+        (newest >= wseq).then_some(newest)
+    }
+
+    /// Of each writer its newest commit up to `upto`, by the numbers of the writer and the history.
+    fn last_commits(&self, upto: u64) -> impl Iterator<Item = (u128, (u64, u64))> + '_ {
+        self.writers.iter().filter_map(move |(writer, commits)| {
+            let later = commits.partition_point(|(_, seq)| *seq <= upto);
+            Some((*writer, commits[..later].last().copied()?))
+        })
     }
 
     /// The commit with this id.
@@ -350,7 +359,7 @@ impl ChainAuditor {
             judge.commit(process, record.token, self.writes.drain(..));
             self.history.chains.push(record.chain());
             self.history.ids.push(record.id);
-            self.history.writers.insert(record.id.0, record.id.1);
+            self.history.writers.entry(record.id.0).or_default().push((record.id.1, seq));
             rest = after;
         }
         led

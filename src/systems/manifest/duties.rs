@@ -19,32 +19,30 @@ pub(super) struct Duties {
     /// Taken out while it is at work, and lost if that is cut off.
     compactor: Cell<Option<Compactor>>,
     collector: Cell<Option<Collector>>,
-    rounds: Cell<u32>,
 }
 
 impl Duties {
     pub(super) fn new(manifest: Manifest, pin_ttl: Duration) -> Self {
         let (compactor, collector) = (Cell::default(), Cell::default());
-        Self { manifest, pin_ttl, compactor, collector, rounds: Cell::new(0) }
+        Self { manifest, pin_ttl, compactor, collector }
     }
 
     /// One round of a duty. Its errors are no finding: the next round does the work.
-    pub(super) async fn serve(&self, duty: usize) {
-        self.rounds.set(self.rounds.get() + 1);
+    pub(super) async fn serve(&self, duty: usize, round: u32) {
         if duty == COMPACTOR {
-            let _ = self.compact().await;
+            let _ = self.compact(round).await;
         } else {
             // Half of the collectors' passes keep what the newest snapshots may need.
-            let floor = match self.rounds.get().is_multiple_of(2) {
-                true => Floor::ThisPass,
-                false => Floor::PassBefore,
+            let floor = match round.is_multiple_of(2) {
+                true => Floor::PassBefore,
+                false => Floor::ThisPass,
             };
             let _ = self.collect(floor).await;
         }
     }
 
     /// A compactor that lost its role takes it back in the round after the next.
-    async fn compact(&self) -> Result<(), Error> {
+    async fn compact(&self, round: u32) -> Result<(), Error> {
         let mut compactor = match self.compactor.take() {
             Some(compactor) => compactor,
             None => {
@@ -52,8 +50,8 @@ impl Duties {
                 self.manifest.compactor().await?
             }
         };
-        let done = match self.rounds.get() % 3 {
-            0 => compactor.checkpoint().await,
+        let done = match round % 3 {
+            2 => compactor.checkpoint().await,
             _ => match self.manifest.head_info().segments {
                 ..2 => compactor.checkpoint().await,
                 _ => compactor.merge().await,

@@ -101,8 +101,8 @@ impl Session for ManifestSession {
         })
     }
 
-    fn serve(&self, duty: usize) -> Serving<'_> {
-        Box::pin(self.duties.serve(duty))
+    fn serve(&self, duty: usize, round: u32) -> Serving<'_> {
+        Box::pin(self.duties.serve(duty, round))
     }
 
     fn let_go(&self) -> Serving<'_> {

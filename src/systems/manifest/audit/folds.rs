@@ -151,16 +151,11 @@ impl Folds<'_> {
 
     /// The newest commit of every writer that committed lately.
     fn last_commits(&self, path: &str, checkpoint: &Checkpoint, upto: u64) -> Result<(), Broken> {
-        let mut newest: BTreeMap<u128, (u64, u64)> = BTreeMap::new();
-        for seq in 1..=upto {
-            if let Some((writer, wseq)) = self.id(seq) {
-                newest.insert(writer, (wseq, seq));
-            }
-        }
-        newest.retain(|_, (_, seq)| *seq >= checkpoint.dedup_from);
+        let newest = self.history.last_commits(upto);
+        let newest = newest.filter(|(_, (_, seq))| *seq >= checkpoint.dedup_from);
         let listed = checkpoint.last_commits.iter();
         let listed = listed.map(|((writer, wseq), seq)| (*writer, (*wseq, *seq)));
-        if newest.into_iter().eq(listed) {
+        if newest.eq(listed) {
             return Ok(());
         }
         let from = checkpoint.dedup_from;
