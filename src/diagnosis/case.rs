@@ -275,8 +275,8 @@ impl<'a> Case<'a> {
             let get = self.before().take_while(|row| row.event > calm);
             get.into_iter().any(|row| row.kind == Kind::Reply && row.object == pin.object)
         };
-        let pins = self.rows.iter().filter(applied).filter(stays).filter(looked_at);
-        let pin = pins.filter(|pin| !tried(pin)).next()?;
+        let mut pins = self.rows.iter().filter(applied).filter(stays).filter(looked_at);
+        let pin = pins.find(|pin| !tried(pin))?;
         Some(vec![pin.event, before.event, last.event])
     }
 
