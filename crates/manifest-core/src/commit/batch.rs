@@ -6,7 +6,8 @@
 //!
 //! A conflict with what is committed is final, and the transaction is refused at once. A conflict
 //! with an earlier one of the same batch is not: that one is not published yet, may lose the race,
-//! and may then be refused itself. So the later one stays in the batch for the next round, which
+//! and may then be refused itself. So the later one stays in the batch for the next round, with all
+//! that stand behind it (ids of one writer enter history in order), and that round
 //! comes right after the PUT is decided. If the earlier one landed the later one meets it as a
 //! committed change, and is told the seq that it really has; if not, it is judged anew. Each round
 //! decides at least one transaction and takes no new ones in, so nobody waits for ever.
@@ -109,7 +110,8 @@ impl Attempt {
             {
                 step!(COMMIT_DEFERRED);
                 later.push(work);
-                continue;
+                // Ids of one writer enter in order: those behind it wait with it.
+                break;
             }
             match filling.fit(&mut state.ready, work.encoded_len) {
                 #[cfg(feature = "planted-bugs")]
@@ -186,24 +188,20 @@ impl Attempt {
         state.confirm(sent_at);
     }
 
-    /// This head is in the history, seen from behind: refuses those that were left out of it because
-    /// they had read what it changes. Where history is folded nothing else may be left to tell that
-    /// it changed; and ids of one writer must not enter behind later ones.
+    /// This head is in the history, seen from behind: refuses those of the batch that had read what
+    /// it changes. Where history is folded nothing else may be left to tell that it changed.
     pub(super) fn refuse_deferred(&self, inner: &Inner, batch: &mut Vec<Work>) {
-        let Some((last, _)) = self.carried.last() else {
-            return;
+        let changed_for = |work: &Work| {
+            self.carried.iter().find_map(|(earlier, seq)| {
+                let key = earlier.ops.iter().find_map(|op| read_by(work, op));
+                key.map(|key| (key, *seq))
+            })
         };
         let mut state = lock(&inner.state);
-        for work in batch.extract_if(.., |work| work.id.wseq < last.id.wseq) {
-            let changed = self.carried.iter().find_map(|(earlier, seq)| {
-                let key = earlier.ops.iter().find_map(|op| read_by(&work, op));
-                key.map(|key| (key, *seq))
-            });
-            let error = match changed {
-                Some((key, seq)) => Error::Conflict { key, seq },
-                None => Error::Unavailable { operation: "commit", source: None },
-            };
-            work.finish(&mut state, Err(error));
+        for work in batch.extract_if(.., |work| changed_for(work).is_some()) {
+            if let Some((key, seq)) = changed_for(&work) {
+                work.finish(&mut state, Err(Error::Conflict { key, seq }));
+            }
         }
     }
 

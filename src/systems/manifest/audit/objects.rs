@@ -154,8 +154,8 @@ impl Objects {
         let at_ns = change.origin.at;
         let life_ns = pin.ttl_ns / 10 * 9;
         let torn_ns = self.torn_pins.remove(name);
-        // What comes back is as old as it was.
-        let gone = self.gone_pins.get(name).filter(|gone| gone.counter == pin.counter);
+        // What comes back is at most as new as what was there.
+        let gone = self.gone_pins.get(name).filter(|gone| gone.counter >= pin.counter);
         let held = self.pins.get(name).or(gone).copied();
         let guard = match held {
             // Its reader has given this name up by now, even if it never protected anything.
@@ -174,7 +174,7 @@ impl Objects {
         };
         let (process, counter) = (change.origin.process, pin.counter);
         let (until_ns, given_up_ns) = match held {
-            Some(before) if before.counter == counter => (before.until_ns, before.given_up_ns),
+            Some(before) if before.counter >= counter => (before.until_ns, before.given_up_ns),
             _ => (at_ns + life_ns, at_ns + pin.ttl_ns),
         };
         let live = LivePin { guard, until_ns, given_up_ns, counter, process };
@@ -203,7 +203,9 @@ impl Objects {
             let what = format!("{name} was deleted while it protects its reader");
             return Err(Broken(Rule::PinsHold, what));
         }
-        self.gone_pins.insert(name.to_owned(), live);
+        // Whoever removes its own pin has given that name up, whatever still lands under it.
+        let guard = if live.process == change.origin.process { Guard::Over } else { live.guard };
+        self.gone_pins.insert(name.to_owned(), LivePin { guard, ..live });
         Ok(())
     }
 

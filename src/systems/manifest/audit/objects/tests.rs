@@ -116,6 +116,14 @@ fn a_pin_keeps_what_its_roots_name_until_its_reader_lets_go() {
     assert_eq!(let_go.delete(READER, PIN), []);
     assert_eq!(let_go.delete(COLLECTOR, SEGMENT), []);
 
+    // It was let go, and one of its earlier PUTs lands only now.
+    for late in [1, 2] {
+        let mut returned = pinned();
+        assert_eq!(returned.delete(READER, PIN), []);
+        returned.put(READER, PIN, pin(3, late));
+        assert_eq!(returned.delete(COLLECTOR, SEGMENT), [], "renewal {late}");
+    }
+
     // A renewal that broke off: nobody can read it, and its reader counts on the one before.
     let mut torn = pinned();
     torn.put(READER, PIN, pin(3, 3)[..40].to_vec());
