@@ -111,6 +111,9 @@ impl Attempt {
                 step!(COMMIT_DEFERRED);
                 later.push(work);
                 // Ids of one writer enter in order: those behind it wait with it.
+                if inner.bugs.is(PlantedBug::BatchReordered) {
+                    continue;
+                }
                 break;
             }
             match filling.fit(&mut state.ready, work.encoded_len) {

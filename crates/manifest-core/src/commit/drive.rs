@@ -405,7 +405,7 @@ impl Leader {
             true => attempt.without_reads(),
             false => attempt,
         };
-        self.take_back(inner, attempt);
+        self.take_back(attempt);
     }
 
     /// The head was not sent. It is built anew, because the name of its segment is used up.
@@ -417,18 +417,15 @@ impl Leader {
             step!(COMMIT_DEADLINE);
             return self.refuse(inner, attempt);
         }
-        self.take_back(inner, attempt);
+        self.take_back(attempt);
         self.tries += 1;
         self.back_off(inner).await;
     }
 
-    /// Back into the batch, among those that did not fit or waited for them, in their order: ids of
-    /// one process enter the history as they were given.
-    fn take_back(&mut self, inner: &Inner, attempt: Attempt) {
+    /// Back into the batch, before those that did not fit or waited for them: ids of one process
+    /// enter the history as they were given.
+    fn take_back(&mut self, attempt: Attempt) {
         self.batch.splice(..0, attempt.carried.into_iter().map(|(work, _)| work));
-        if !inner.bugs.is(PlantedBug::BatchReordered) {
-            self.batch.sort_by_key(|work| work.id.wseq);
-        }
     }
 
     /// Whether it has been tried for long enough.
