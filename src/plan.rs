@@ -255,6 +255,12 @@ impl SlotEntry {
         let operations = self.operations.iter().map(|operation| operation.number);
         operations.chain(self.rounds.iter().map(|round| round.number))
     }
+
+    /// The pauses at its operations, or at its rounds, in the same order.
+    pub(crate) fn pauses_mut(&mut self) -> impl Iterator<Item = &mut Span> + '_ {
+        let operations = self.operations.iter_mut().map(|operation| &mut operation.think);
+        operations.chain(self.rounds.iter_mut().map(|round| &mut round.pause))
+    }
 }
 
 /// One operation of a client.

@@ -43,11 +43,12 @@ impl Model {
         key: KeyId,
         first: u64,
         last: u64,
-    ) -> impl Iterator<Item = Option<Version>> + '_ {
+    ) -> impl DoubleEndedIterator<Item = Option<Version>> + '_ {
         let versions = self.keys.get(usize::from(key.0)).map_or(&[][..], Vec::as_slice);
-        let later = versions.partition_point(|version| version.seq <= first);
-        let later = versions[later..].iter().take_while(move |version| version.seq <= last);
-        std::iter::once(self.at(key, first)).chain(later.map(|version| Some(*version)))
+        let begin = versions.partition_point(|version| version.seq <= first);
+        let end = versions.partition_point(|version| version.seq <= last).max(begin);
+        let later = versions[begin..end].iter().map(|version| Some(*version));
+        std::iter::once(self.at(key, first)).chain(later)
     }
 
     /// The newest version of `key`.

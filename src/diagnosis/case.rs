@@ -131,10 +131,8 @@ impl<'a> Case<'a> {
     /// Damage that the operation in question took, and went on: it asked for something after that.
     pub(super) fn went_on_with_damage(&self) -> Option<Proof> {
         let damage = self.accepted_damage()?;
-        let asked =
-            self.rows.iter().find(|row| row.kind == Kind::Reply && damage.contains(&row.event))?;
-        let since = self.invoked()?.event;
-        let went_on = self.own().any(|row| row.kind == Kind::Request && row.event > asked.event);
+        let (since, answered) = (self.invoked()?.event, *damage.last()?);
+        let went_on = self.own().any(|row| row.kind == Kind::Request && row.event > answered);
         (damage[0] > since && went_on).then_some(damage)
     }
 

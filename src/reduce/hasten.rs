@@ -104,7 +104,6 @@ fn upkeep(plan: &mut Plan, upkeep: UpkeepEntry) {
 fn without_pauses(plan: &mut Plan) {
     for slot in &mut plan.slots {
         slot.start_after = Span(0);
-        slot.operations.iter_mut().for_each(|operation| operation.think = Span(0));
-        slot.rounds.iter_mut().for_each(|round| round.pause = Span(0));
+        slot.pauses_mut().for_each(|pause| *pause = Span(0));
     }
 }

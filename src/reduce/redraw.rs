@@ -7,7 +7,7 @@
 
 use super::Reducer;
 use super::removal::{faults, keep_blows, keep_faults, keep_operations, keep_slots};
-use crate::plan::{Plan, Span};
+use crate::plan::{Plan, SlotEntry, Span};
 
 /// Other latencies for each part.
 const TRIES: u64 = 10;
@@ -42,28 +42,18 @@ impl Reducer<'_> {
 
     /// Takes the plan with one longer pause if it fails and is shorter.
     fn try_waiting(&mut self, plan: &Plan) -> bool {
-        let pauses = |plan: &mut Plan, edit: &mut dyn FnMut(&mut Span)| {
-            for slot in &mut plan.slots {
-                slot.operations.iter_mut().for_each(|operation| edit(&mut operation.think));
-                slot.rounds.iter_mut().for_each(|round| edit(&mut round.pause));
-            }
-        };
-        let mut count = 0;
-        pauses(&mut plan.clone(), &mut |_| count += 1);
+        let count = plan.slots.iter().map(|slot| slot.numbers().count()).sum();
         if count > WAITERS_MAX {
             return false;
         }
-        let tries = (0..count).flat_map(|place| WAITS.map(|requests| (place, requests)));
-        tries.into_iter().any(|(place, requests)| {
+        let mut tries = (0..count).flat_map(|place| WAITS.map(|requests| (place, requests)));
+        tries.any(|(place, requests)| {
             let mut candidate = plan.clone();
             let longer = Span(plan.world.typical_request.0.saturating_mul(requests));
-            let mut at = 0;
-            pauses(&mut candidate, &mut |pause| {
-                if at == place {
-                    *pause = longer.max(*pause);
-                }
-                at += 1;
-            });
+            let pause = candidate.slots.iter_mut().flat_map(SlotEntry::pauses_mut).nth(place);
+            if let Some(pause) = pause {
+                *pause = longer.max(*pause);
+            }
             self.try_as_short(|plan| *plan = candidate)
         })
     }

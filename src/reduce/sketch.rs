@@ -231,11 +231,9 @@ fn a_long_pause(plan: &mut Plan, dice: &mut Dice) {
         return;
     };
     let slot = &mut plan.slots[slot];
-    for operation in slot.operations.iter_mut().filter(|operation| operation.number == number) {
-        operation.think = lasts;
-    }
-    for round in slot.rounds.iter_mut().filter(|round| round.number == number) {
-        round.pause = lasts;
+    let place = slot.numbers().position(|other| other == number);
+    if let Some(pause) = place.and_then(|place| slot.pauses_mut().nth(place)) {
+        *pause = lasts;
     }
 }
 
@@ -305,8 +303,7 @@ fn other_pauses(plan: &mut Plan, dice: &mut Dice) {
     };
     for slot in &mut plan.slots {
         other(&mut slot.start_after);
-        slot.operations.iter_mut().for_each(|operation| other(&mut operation.think));
-        slot.rounds.iter_mut().for_each(|round| other(&mut round.pause));
+        slot.pauses_mut().for_each(&mut other);
     }
 }
 

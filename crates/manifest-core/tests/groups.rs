@@ -7,8 +7,17 @@ use std::time::Duration;
 
 use common::{Fault, Kind, TestStore, contents, create, create_with, pairs, put, small, truth};
 use futures_util::future::join_all;
-use manifest_core::{Error, Limit, Manifest, Options, Status};
+use manifest_core::{Commit, Error, Limit, Manifest, Options, Status};
 use tokio::sync::Notify;
+
+/// The seq that a transaction got, or that of the commit that it conflicts with.
+fn told(result: &Result<Commit, Error>) -> Result<u64, u64> {
+    match result {
+        Ok(commit) => Ok(commit.seq),
+        Err(Error::Conflict { seq, .. }) => Err(*seq),
+        Err(other) => panic!("{other:?}"),
+    }
+}
 
 /// Begins a commit whose PUT waits for the gate, so that what comes after it gathers.
 async fn hold_first(
@@ -110,14 +119,7 @@ async fn a_read_of_what_an_earlier_one_of_the_batch_writes_is_a_conflict() {
     tokio::task::yield_now().await;
     gate.notify_one();
     let results = commits.await.unwrap();
-    let seqs: Vec<Result<u64, u64>> = results
-        .into_iter()
-        .map(|result| match result {
-            Ok(commit) => Ok(commit.seq),
-            Err(Error::Conflict { seq, .. }) => Err(seq),
-            Err(other) => panic!("{other:?}"),
-        })
-        .collect();
+    let seqs: Vec<Result<u64, u64>> = results.iter().map(told).collect();
     // The scan of x..z meets the put of y at seq 5; deleting what is absent hurts nobody; the
     // last one reads b, which the range delete at seq 8 took away.
     assert_eq!(seqs, [Ok(4), Err(4), Ok(5), Err(5), Ok(6), Ok(7), Ok(8), Err(8)]);
@@ -144,14 +146,9 @@ async fn nobody_overtakes_one_that_waits_for_an_earlier_one_of_its_batch() {
     tokio::task::yield_now().await;
     gate.notify_one();
     let results = commits.await.unwrap();
-    let seqs = results.into_iter().map(|result| match result {
-        Ok(commit) => Ok(commit.seq),
-        Err(Error::Conflict { seq, .. }) => Err(seq),
-        Err(other) => panic!("{other:?}"),
-    });
     let held = first.await.unwrap();
-    let expected = [Ok(held + 1), Err(held + 1), Ok(held + 2)];
-    assert_eq!(seqs.collect::<Vec<Result<u64, u64>>>(), expected);
+    let seqs: Vec<Result<u64, u64>> = results.iter().map(told).collect();
+    assert_eq!(seqs, [Ok(held + 1), Err(held + 1), Ok(held + 2)]);
 }
 
 /// A refusal names a commit, so that commit must have happened. Of two in one batch the second
@@ -182,12 +179,7 @@ async fn a_conflict_inside_a_batch_is_only_told_once_the_batch_is_published() {
             Err(Error::Conflict { seq, .. }) => assert!(first_is_refused && *seq == 2),
             other => panic!("{other:?}"),
         }
-        let second = match &results[1] {
-            Ok(commit) => Ok(commit.seq),
-            Err(Error::Conflict { seq, .. }) => Err(*seq),
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(second, expected, "{theirs}");
+        assert_eq!(told(&results[1]), expected, "{theirs}");
     }
 }
 

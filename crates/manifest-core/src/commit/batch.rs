@@ -7,10 +7,10 @@
 //! A conflict with what is committed is final, and the transaction is refused at once. A conflict
 //! with an earlier one of the same batch is not: that one is not published yet, may lose the race,
 //! and may then be refused itself. So the later one stays in the batch for the next round, with all
-//! that stand behind it (ids of one writer enter history in order), and that round
-//! comes right after the PUT is decided. If the earlier one landed the later one meets it as a
-//! committed change, and is told the seq that it really has; if not, it is judged anew. Each round
-//! decides at least one transaction and takes no new ones in, so nobody waits for ever.
+//! that stand behind it (ids of one writer enter history in order), and that round comes right after
+//! the PUT is decided. If the earlier one landed the later one meets it as a committed change, and is
+//! told the seq that it really has; if not, it is judged anew. Each round decides at least one
+//! transaction and takes no new ones in, so nobody waits for ever.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -201,9 +201,10 @@ impl Attempt {
             })
         };
         let mut state = lock(&inner.state);
-        for work in batch.extract_if(.., |work| changed_for(work).is_some()) {
-            if let Some((key, seq)) = changed_for(&work) {
-                work.finish(&mut state, Err(Error::Conflict { key, seq }));
+        for work in std::mem::take(batch) {
+            match changed_for(&work) {
+                Some((key, seq)) => work.finish(&mut state, Err(Error::Conflict { key, seq })),
+                None => batch.push(work),
             }
         }
     }

@@ -87,9 +87,8 @@ impl Folds<'_> {
         let fold = Fold { path, upto: reference.last, traces };
         for key in keys {
             // The newest first: what makes even that wrong says more.
-            let newest = self.judge.model().at(key, reference.last);
-            let states = self.judge.model().states(key, before, reference.last);
-            for state in std::iter::once(newest).chain(states) {
+            let mut states = self.judge.model().states(key, before, reference.last);
+            for state in states.next_back().into_iter().chain(states) {
                 let held = state.and_then(|version| Some((version.seq, version.value?)));
                 self.compare(&fold, key, held, merged.result(key, held))?;
             }
