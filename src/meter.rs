@@ -135,7 +135,7 @@ impl Account {
         let Some(claims) = &self.claims else { return };
         let mut budget = self.budget();
         if kind == RequestKind::RootGet {
-            budget.at_least(RequestKind::OtherGet, claims.objects_of_a_root);
+            budget.allow(RequestKind::OtherGet, claims.objects_of_a_root);
         }
         let reads = matches!(kind, RequestKind::RootGet | RequestKind::OtherGet);
         if reads && self.damaged_bodies == DamagedBodies::Possible {

@@ -4,6 +4,9 @@
 //! grants what the operation costs when all goes well; a request that failed, or whose answer
 //! never came, grants what finding out and trying again costs. Sending a request takes one credit,
 //! and a request without a credit breaks the rule at the very event at which it is sent.
+//! What an answer names may be read besides, once for each such answer: that is an allowance of its
+//! own, renewed and never added up, so that it neither grows with every answer nor takes the place
+//! of what a failure has granted.
 //! When no operation of the process is running its account is closed: nothing is saved up.
 //!
 //! The account is generic. What an operation costs is the system's claim
@@ -43,6 +46,8 @@ impl RequestKind {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Budget {
     credits: [u32; RequestKind::COUNT],
+    /// What the last answer that names others lets be read.
+    named: [u32; RequestKind::COUNT],
     /// What operations that were given up have left to a later one: it does not expire.
     owed: [u32; RequestKind::COUNT],
     running: u32,
@@ -69,17 +74,17 @@ impl Budget {
         self.owed = [u32::MAX; RequestKind::COUNT];
     }
 
-    /// Raises the credits of `kind` to `credits`, if they are lower.
-    pub fn at_least(&mut self, kind: RequestKind, credits: u32) {
-        let own = &mut self.credits[kind as usize];
-        *own = (*own).max(credits);
+    /// An answer names so many objects of a kind.
+    pub fn allow(&mut self, kind: RequestKind, objects: u32) {
+        let named = &mut self.named[kind as usize];
+        *named = (*named).max(objects);
     }
 
     /// A request is sent. False if no credit is left for it.
     #[must_use]
     pub fn spend(&mut self, kind: RequestKind) -> bool {
         self.checked += 1;
-        for account in [&mut self.credits, &mut self.owed] {
+        for account in [&mut self.named, &mut self.credits, &mut self.owed] {
             if let Some(left) = account[kind as usize].checked_sub(1) {
                 account[kind as usize] = left;
                 return true;
@@ -93,6 +98,7 @@ impl Budget {
         self.running = self.running.saturating_sub(1);
         if self.running == 0 {
             self.credits = [0; RequestKind::COUNT];
+            self.named = [0; RequestKind::COUNT];
         }
     }
 
@@ -141,6 +147,35 @@ mod tests {
         budget.end();
         assert!(budget.spend(RequestKind::RootGet));
         assert!(!budget.spend(RequestKind::RootGet));
+    }
+
+    #[test]
+    fn what_an_answer_names_takes_nothing_from_what_a_failure_grants() {
+        let mut budget = Budget::default();
+        budget.begin(&[]);
+        budget.begin(&[]);
+        // One of two clients reads the root and what it names; one of those requests fails.
+        budget.allow(RequestKind::OtherGet, 2);
+        assert!(budget.spend(RequestKind::OtherGet) && budget.spend(RequestKind::OtherGet));
+        budget.grant(&[(RequestKind::OtherGet, 1)]);
+        // Before it is tried again the other one has read the root, and reads the same.
+        budget.allow(RequestKind::OtherGet, 2);
+        assert!(budget.spend(RequestKind::OtherGet) && budget.spend(RequestKind::OtherGet));
+        assert!(budget.spend(RequestKind::OtherGet));
+        assert!(!budget.spend(RequestKind::OtherGet));
+    }
+
+    #[test]
+    fn answers_that_name_the_same_do_not_add_up() {
+        let mut budget = Budget::default();
+        budget.begin(&[]);
+        budget.allow(RequestKind::OtherGet, 1);
+        budget.allow(RequestKind::OtherGet, 1);
+        assert!(budget.spend(RequestKind::OtherGet));
+        assert!(!budget.spend(RequestKind::OtherGet));
+        budget.allow(RequestKind::OtherGet, 1);
+        budget.end();
+        assert!(!budget.spend(RequestKind::OtherGet));
     }
 
     #[test]
