@@ -25,6 +25,10 @@ const PATIENCE_SPIKES: u32 = 10;
 /// How often one operation may be tried.
 const TRIES: u32 = 20;
 
+/// How often somebody waits once more for what is on its way: a system that never stops asking is
+/// not waited for.
+const LATE_WAITS: u32 = 16;
+
 /// The longest time that a request may take for no reason that its client can see.
 fn longest_spike(world: &World) -> Duration {
     Duration::from_micros(world.options.profile.latencies.spikes.max_us.into())
@@ -83,8 +87,7 @@ async fn tidy_up(world: &Rc<World>, newcomer: ProcessId) {
         let task = sim::spawn_on(process, async move { opened.session.let_go().await });
         let _ = task.await;
     }
-    // What was given up may still land, and is garbage then.
-    sim::sleep(world.options.late_landing_max + longest_spike(world)).await;
+    all_landed(world).await;
     let task = sim::spawn_on(newcomer, {
         let world = Rc::clone(world);
         async move {
@@ -96,6 +99,19 @@ async fn tidy_up(world: &Rc<World>, newcomer: ProcessId) {
     });
     let _ = task.await;
     world.end_audit();
+}
+
+/// Waits until what was given up has landed: it is garbage then. A request may be held up by more
+/// than one thing (a spike, and others that overtake it), so it is asked for, not reckoned.
+async fn all_landed(world: &World) {
+    let longest = world.options.late_landing_max + longest_spike(world);
+    sim::sleep(longest).await;
+    for _ in 0..LATE_WAITS {
+        if world.store.in_flight() == 0 {
+            return;
+        }
+        sim::sleep(longest).await;
+    }
 }
 
 async fn speak(world: Rc<World>, process: ProcessId, opened: Option<Opened>, writes: bool) {

@@ -137,6 +137,12 @@ fn a_mended_bug_passes_only_if_something_of_its_plan_still_happens() {
 }
 
 #[test]
+fn nobody_is_accused_of_what_lands_after_the_last_word() {
+    let plan = Plan::from_json(include_str!("late-landing.json")).expect("a plan");
+    assert!(matches!(outcome(&plan), Outcome::Holds { failure: None, .. }));
+}
+
+#[test]
 fn a_campaign_tells_the_reduced_run_and_keeps_its_plan() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().to_str().expect("a path in UTF-8");
