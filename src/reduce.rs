@@ -3,7 +3,8 @@
 //! It knows plans and verdicts, and nothing of the protocol. A candidate counts only if it fails
 //! with the same fingerprint ([`crate::plan::Failure`]: rule and place); one that passes, fails otherwise or
 //! runs into a limit never does. First of all small worlds are drawn from its parts (`sketch`): what
-//! fails among them is nearly small, and the rest is quick. Then, or if none of them fails, along
+//! fails among them is nearly small, and the rest is quick. Where none of them fails, half of the
+//! world is drawn, and half of what fails then (`descend`). What this leads to is made smaller along
 //! several routes (`routes`), again and again until nothing helps:
 //!
 //! 1. **cut**: what did not happen before the failure;
@@ -26,6 +27,8 @@
 //! | file | what is in it |
 //! |---|---|
 //! | `delta` | delta debugging of a list |
+//! | `descend` | half of a world, and half of that again |
+//! | `dice` | numbers that look drawn |
 //! | `hasten` | worlds in which the same failure comes sooner |
 //! | `merge` | two slots as one |
 //! | `redraw` | one part less, with other latencies |
@@ -38,6 +41,8 @@
 //! | `worlds` | the oracle that runs worlds |
 
 mod delta;
+mod descend;
+mod dice;
 mod hasten;
 mod merge;
 mod redraw;

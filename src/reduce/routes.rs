@@ -36,6 +36,13 @@ pub(super) enum Route {
         /// Whose parts.
         of: Palette,
     },
+    /// From a large world to smaller ones in steps.
+    Descended {
+        /// Which steps; each round has its own.
+        round: u64,
+        /// From where.
+        of: Palette,
+    },
     /// The world is changed first, so that it fails sooner.
     Hastened,
     /// Parts are taken away from the world as it is.
@@ -44,7 +51,7 @@ pub(super) enum Route {
     Calmer(u64),
 }
 
-/// What sketches are drawn from.
+/// What sketches are drawn from, and where a descent begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Palette {
     /// The plan that is to be reduced.
@@ -57,11 +64,14 @@ use Palette::{Best, Whole};
 
 impl Route {
     /// All, in their order.
-    pub(super) const ALL: [Route; 15] = [
+    pub(super) const ALL: [Route; 18] = [
         Route::Sketched { round: 0, of: Whole },
+        Route::Descended { round: 1, of: Whole },
         Route::Sketched { round: 1, of: Whole },
+        Route::Descended { round: 2, of: Whole },
         Route::Sketched { round: 2, of: Whole },
         Route::Hastened,
+        Route::Descended { round: 3, of: Best },
         Route::Sketched { round: 3, of: Best },
         Route::Direct,
         Route::Sketched { round: 4, of: Whole },
@@ -80,7 +90,7 @@ impl Route {
     pub(super) fn is_worth(self, plan: &Plan, best: Size) -> bool {
         match self {
             _ if plan.world.schedule.is_some() => true,
-            Route::Hastened | Route::Direct => best.shown > SHORT,
+            Route::Hastened | Route::Direct | Route::Descended { .. } => best.shown > SHORT,
             Route::Sketched { round, .. } => round <= SOON || best.shown > SHORTER,
             Route::Calmer(number) => number == 1 || best.shown > SHORTER,
         }
@@ -94,10 +104,12 @@ impl Reducer<'_> {
         self.out = false;
         self.limit.1 = (self.limit.0 - self.tries) / 2;
         self.reserve = self.oracle.left() / 2;
-        (self.plan, self.size) = match route {
-            Route::Hastened | Route::Direct => whole.clone(),
-            Route::Sketched { .. } | Route::Calmer(_) => best.clone(),
+        let is_from_whole = match route {
+            Route::Hastened | Route::Direct => true,
+            Route::Descended { of, .. } => of == Whole,
+            Route::Sketched { .. } | Route::Calmer(_) => false,
         };
+        (self.plan, self.size) = if is_from_whole { whole } else { best }.clone();
         match route {
             Route::Sketched { round, of } => {
                 // What comes from the whole may end lower although it begins higher.
@@ -117,6 +129,11 @@ impl Reducer<'_> {
                 self.scout();
             }
             Route::Direct => self.prune(),
+            Route::Descended { round, .. } => {
+                if !self.descend(round) {
+                    return;
+                }
+            }
             Route::Calmer(number) => {
                 if !self.try_calmer(&best.0, number) {
                     return;

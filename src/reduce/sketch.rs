@@ -11,15 +11,14 @@
 
 use std::collections::BTreeMap;
 
-use sim::trace::fold;
-
 use super::Reducer;
+use super::dice::Dice;
 use super::removal::{drop_ordinary, faults, keep_blows, keep_faults, keep_operations, keep_slots};
 use super::shrink::rename;
 use super::smooth::ordinary_ways;
 use crate::plan::{
-    BlowEntry, BlowKind, Does, MomentEntry, OutageEntry, Place, Plan, RequestEntry, Span,
-    UpkeepEntry, Whom,
+    BlowEntry, BlowKind, Does, InterestEntry, MomentEntry, OrderEntry, OutageEntry, Place, Plan,
+    RequestEntry, Span, UpkeepEntry, Whom,
 };
 use crate::workload::{Freshness, KeyId};
 use sim_storage::fault::Moment;
@@ -37,7 +36,7 @@ const SIZE_MAX: usize = 14;
 const EVENTS: u64 = 500;
 
 /// Sketches that there are of one size.
-const NUMBERS: u64 = 1 << 48;
+pub(super) const NUMBERS: u64 = 1 << 48;
 
 /// A plan with more requests that are not ordinary is sketched with nothing but their faults.
 const WAYS_MAX: usize = 40;
@@ -54,6 +53,12 @@ const EVERY_REQUEST: u32 = 1_000_000;
 
 /// How many requests a process may make before it is cut off, at most.
 const REQUESTS_BEFORE: u64 = 6;
+
+/// Among so many objects is the one that an order is about.
+const OBJECTS: u64 = 16;
+
+/// How many ordering constraints `pct` looks for in another order.
+const DEPTH: u32 = 3;
 
 /// Sizes of values, in bytes, beside the one that there is.
 const LARGE: u16 = 4000;
@@ -89,9 +94,7 @@ impl Reducer<'_> {
             0 => SIZES.into_iter().flat_map(|size| [size; TRIES_OF_A_SIZE]).collect(),
             _ => (0..TRIES).map(|_| 1 + dice.below(most.min(SIZE_MAX) as u64) as usize).collect(),
         };
-        let culprit = self.oracle.culprit();
-        let culprit = whole.slots.iter().find(|slot| Some(slot.process) == culprit);
-        let culprit = culprit.map(|slot| slot.name.clone());
+        let culprit = self.culprit_of(&whole);
         self.patience = EVENTS;
         let fails = sizes.into_iter().filter(|size| *size <= most).any(|size| {
             let number = dice.below(NUMBERS);
@@ -102,8 +105,15 @@ impl Reducer<'_> {
         fails
     }
 
+    /// Who broke the rule, if the plan has it.
+    pub(super) fn culprit_of(&self, plan: &Plan) -> Option<String> {
+        let culprit = self.oracle.culprit();
+        let slot = plan.slots.iter().find(|slot| Some(slot.process) == culprit);
+        slot.map(|slot| slot.name.clone())
+    }
+
     /// With latencies as usual, with others, or in the order that is drawn.
-    fn try_sketch(&mut self, sketch: &Plan, number: u64) -> bool {
+    pub(super) fn try_sketch(&mut self, sketch: &Plan, number: u64) -> bool {
         let is_drawn = sketch.world.schedule.is_some();
         match number % 3 {
             0 if is_drawn => self.try_once(sketch.clone()),
@@ -195,7 +205,7 @@ fn another_fault(whole: &Plan, plan: &mut Plan, culprit: Option<&str>, dice: &mu
 /// A process stops for a while or crashes at any of its steps, or it cannot reach the store, or
 /// nobody can. What reaches the rare failures is less often many faults than one such blow of the
 /// right length.
-fn another_blow(plan: &mut Plan, culprit: Option<&str>, dice: &mut Dice) {
+pub(super) fn another_blow(plan: &mut Plan, culprit: Option<&str>, dice: &mut Dice) {
     let culprit = culprit.filter(|_| dice.below(2) == 0);
     let Some((slot, MomentEntry(Moment::Operation(operation)))) = moment(plan, culprit, dice)
     else {
@@ -284,7 +294,7 @@ fn some_operations(whole: &Plan, count: usize, name: Option<&str>, dice: &mut Di
 }
 
 /// None, one or all of so many, in this order of frequency.
-fn some(count: usize, dice: &mut Dice) -> Vec<usize> {
+pub(super) fn some(count: usize, dice: &mut Dice) -> Vec<usize> {
     match dice.below(5) {
         3 | 4 if count > 0 => vec![dice.below(count as u64) as usize],
         2 => (0..count).collect(),
@@ -335,6 +345,26 @@ fn only_writes(whole: &Plan, plan: &mut Plan, dice: &mut Dice) {
     }
 }
 
+/// Another order of the kind that is drawn, or of another one.
+pub(super) fn another_order(plan: &mut Plan, dice: &mut Dice) {
+    let Some(schedule) = &mut plan.world.schedule else { return };
+    match dice.below(4) {
+        0 => schedule.window.0 /= 4,
+        1 => schedule.window.0 = schedule.window.0.saturating_mul(4),
+        _ => {}
+    }
+    if let OrderEntry::Surw { interest } = &mut schedule.order {
+        *interest = match dice.below(4) {
+            0 => InterestEntry::Objects,
+            1 => InterestEntry::Writes,
+            _ => InterestEntry::Object(1 + dice.below(OBJECTS) as u32),
+        };
+    } else if dice.below(2) == 0 {
+        let orders = [OrderEntry::Walk, OrderEntry::Pos, OrderEntry::Pct { depth: DEPTH }];
+        schedule.order = orders[dice.below(orders.len() as u64) as usize];
+    }
+}
+
 /// Fewer keys; patience and upkeep for all or for none.
 fn other_operations(plan: &mut Plan, dice: &mut Dice) {
     let (keys, upkeep, is_patient) = (1 + dice.below(3) as u16, dice.below(3), dice.below(2) == 0);
@@ -350,28 +380,5 @@ fn other_operations(plan: &mut Plan, dice: &mut Dice) {
             1 if !operation.does.kind.is_read_only() => UpkeepEntry::Done,
             _ => operation.upkeep,
         };
-    }
-}
-
-/// Numbers that follow from the first one.
-#[derive(Clone, Copy, Debug)]
-struct Dice(u64);
-
-impl Dice {
-    /// A number below `bound`, or 0.
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = fold(self.0, bound);
-        ((u128::from(self.0) * u128::from(bound)) >> 64) as u64
-    }
-
-    /// One of these.
-    fn one<'a, T>(&mut self, items: &'a [T]) -> Option<&'a T> {
-        items.get(self.below(items.len() as u64) as usize)
-    }
-
-    fn shuffle<T>(&mut self, items: &mut [T]) {
-        for last in (1..items.len()).rev() {
-            items.swap(last, self.below(last as u64 + 1) as usize);
-        }
     }
 }

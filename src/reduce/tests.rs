@@ -8,7 +8,7 @@ use sim_storage::fault::Moment;
 use super::{
     Budget, End, Irreducible, Oracle, Shortened, Size, Suspect, cost, minimize, reduce, shorten,
 };
-use super::{merge, sketch};
+use super::{descend, merge, sketch};
 use crate::plan::{Failure, MomentEntry, Plan, RequestEntry, Span, origin_of_seed, replay};
 use crate::system::SystemUnderTest;
 use crate::systems::ManifestSystem;
@@ -169,6 +169,31 @@ fn a_sketch_is_a_few_operations_of_the_whole_and_follows_from_its_number() {
     };
     let shapes: std::collections::BTreeSet<_> = (0..50).map(shape).collect();
     assert!(shapes.len() > 20, "they differ: {}", shapes.len());
+}
+
+#[test]
+fn a_step_down_keeps_a_part_of_what_everybody_does() {
+    let (plan, _) = failing("head-cache-stale", 1);
+    let numbers = |plan: &Plan, name: &str| -> Vec<u32> {
+        let slot = plan.slots.iter().find(|slot| slot.name == name);
+        slot.map(|slot| slot.numbers().collect()).unwrap_or_default()
+    };
+    let busy = |plan: &Plan| plan.slots.iter().filter(|it| it.numbers().count() > 0).count();
+    let (mut fewest, mut most, mut wholes) = (usize::MAX, 0, 0);
+    for number in 0..200 {
+        let drawn = descend::some_of_everything(&plan, 50, None, number);
+        assert_eq!(drawn.check(), Ok(()), "{number}");
+        for slot in &plan.slots {
+            let all = numbers(&plan, &slot.name);
+            assert!(numbers(&drawn, &slot.name).iter().all(|it| all.contains(it)), "{number}");
+        }
+        fewest = fewest.min(drawn.operations());
+        most = most.max(drawn.operations());
+        wholes += usize::from(busy(&drawn) == busy(&plan));
+    }
+    // Somebody is missing now and then, and nearly all mostly do half of what they did.
+    assert!(wholes > 60 && wholes < 200, "{wholes} of 200 have everybody");
+    assert!(fewest < plan.operations() / 2 && most > plan.operations() / 2, "{fewest}, {most}");
 }
 
 #[test]
